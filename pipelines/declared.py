@@ -97,6 +97,7 @@ _REPORTED = {
     "html": Artifact(kind="HTML", told="The report, one self-contained page that the KFP UI shows."),
     "markdown": Artifact(kind="Markdown", told="A short summary that the KFP UI shows."),
     "cost": Artifact(kind="Artifact", told="The bill, as JSON."),
+    "metrics_ui": Artifact(kind="Metrics", told="What the run cost, as metrics for the KFP UI.", flag=None),
 }
 # Kubeflow Pipelines tries a step again whatever its exit code.
 _TRIED_AGAIN = {"fail_fast": True}
@@ -170,6 +171,7 @@ COMPONENTS: Mapping[str, Component] = {
         outputs=_REPORTED,
         # The records come as artifacts; an exit task takes them from the run root.
         without=frozenset({"run_root", "run_id"}),
+        takes_executor_input=True,
     ),
     "report_exit": Component(
         step="report",
@@ -177,6 +179,7 @@ COMPONENTS: Mapping[str, Component] = {
         told="Make the report and the bill of a run from what its steps left in the run root, however it ended.",
         outputs=_REPORTED,
         is_told_the_end=True,
+        takes_executor_input=True,
     ),
 }
 """By the name of its folder."""

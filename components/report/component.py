@@ -16,6 +16,7 @@ def report(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     cost: dsl.Output[dsl.Artifact],
+    metrics_ui: dsl.Output[dsl.Metrics],
     instance_type: str = "",
     node_usd_per_hour: str = "",
     options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
@@ -35,6 +36,7 @@ def report(
         html: The report, one self-contained page that the KFP UI shows.
         markdown: A short summary that the KFP UI shows.
         cost: The bill, as JSON.
+        metrics_ui: What the run cost, as metrics for the KFP UI.
     """
     return dsl.ContainerSpec(
         image=IMAGE,
@@ -60,5 +62,8 @@ def report(
             markdown.path,
             "--cost",
             cost.path,
+            # The backend leaves PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER as it is; the input names the path.
+            "--executor-input",
+            dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )

@@ -12,6 +12,7 @@ def report_exit(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     cost: dsl.Output[dsl.Artifact],
+    metrics_ui: dsl.Output[dsl.Metrics],
     final_status: dsl.PipelineTaskFinalStatus,
     run_root: str = "",
     run_id: str = "",
@@ -34,6 +35,7 @@ def report_exit(
         html: The report, one self-contained page that the KFP UI shows.
         markdown: A short summary that the KFP UI shows.
         cost: The bill, as JSON.
+        metrics_ui: What the run cost, as metrics for the KFP UI.
     """
     return dsl.ContainerSpec(
         image=IMAGE,
@@ -57,5 +59,8 @@ def report_exit(
             markdown.path,
             "--cost",
             cost.path,
+            # The backend leaves PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER as it is; the input names the path.
+            "--executor-input",
+            dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )

@@ -14,6 +14,7 @@ from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read
 from penstock.report.forecast_beside import forecast_table
 from penstock.report.summary import Table
 from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.pipeline_output import write_bill_metrics
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
 from penstock.steps._shared.run_left import read_left
 from penstock.steps._shared.run_root import open_run_root
@@ -51,6 +52,7 @@ def run(args: ReportOptions) -> int:
         beside = forecast_table(left.forecast, record, evaluation=evaluation, cost=cost, steps=steps)
     _write_pages(args, record, steps, evaluation, cost, beside)
     _publish(args)
+    write_bill_metrics(args.executor_input, record, cost)
     without = f"; not in it, for want of a price: {'; '.join(cost.unpriced)}" if cost.unpriced else ""
     total = format_usd(cost.total_usd) if cost.lines else "nothing that could be billed"
     sys.stdout.write(f"report {args.html}: {total}{without}\n")

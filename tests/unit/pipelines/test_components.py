@@ -157,11 +157,12 @@ def test_the_step_reads_the_defaults_as_its_own(step: str) -> None:
             assert found == action.default or (not found and not action.default), flag
 
 
-def test_metrics_are_written_under_the_name_of_the_output() -> None:
+@pytest.mark.parametrize("name", ["evaluate", "report", "report_exit"])
+def test_metrics_are_written_under_the_name_of_the_output(name: str) -> None:
     module = importlib.import_module("penstock.steps._shared.pipeline_output")
-    output = component("evaluate")["outputDefinitions"]["artifacts"][module.ARTIFACT]
+    output = component(name)["outputDefinitions"]["artifacts"][module.ARTIFACT]
     assert output["artifactType"]["schemaTitle"] == "system.Metrics"
-    assert ("--executor-input", "{{$}}") in pairs("evaluate")
+    assert ("--executor-input", "{{$}}") in pairs(name)
 
 
 def test_components_is_no_package() -> None:

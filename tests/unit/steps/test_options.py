@@ -99,7 +99,7 @@ def configs(step: str) -> st.SearchStrategy[Options]:
 
 def as_it_can_be(found: dict[str, Any]) -> bool:
     """An option that counts as given by being there is there, and a name is none that looks like a flag."""
-    bare = (str(found.get(name, "")) for name in ("name", "uri"))
+    bare = map(str, (*(found.get(name, "") for name in ("name", "uri")), *found.get("runs", ())))
     return not any(one.startswith("-") for one in bare) and found.get("run_root", "") is not None
 
 
@@ -136,7 +136,7 @@ def test_what_is_for_other_programs_is_not_in_the_help() -> None:
         *((step, "meters") for step in ("list", "prefetch", "train", "evaluate", "run", "compare-modes")),
         *((step, "lanes") for step in ("list", "run", "compare-modes")),
         *((step, name) for step in ("list", "prefetch") for name in ("until_stdin_closes", "and_more")),
-        *((step, "executor_input") for step in ("evaluate", "forecast")),
+        *((step, "executor_input") for step in ("evaluate", "forecast", "report")),
     }
     for step, name in hidden:
         with pytest.raises(Refused) as refused:

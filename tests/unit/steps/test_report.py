@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from penstock.cli import main
+from penstock.cost import load_prices
+from penstock.cost.model import bill
+from penstock.cost.setting import CostSetting
 from penstock.errors import ConfigError
-from penstock.records import Evaluation, Meters, write_record
+from penstock.records import CostReport, Evaluation, Meters, read_record, write_record
+from penstock.steps._shared.pipeline_output import bill_metrics
 from penstock.steps.report import with_overall
 from support.metrics import nrmse
 from support.runs import make_run
+
+TODAY = date(2026, 11, 28)
 
 
 def evaluation(task: str, value: float | None) -> Evaluation:
@@ -67,3 +76,32 @@ def test_a_node_type_that_is_misspelt_is_told(tmp_path: Path, capsys: pytest.Cap
     assert "not in it, for want of a price: Training node" in told.out
     assert main([*words, "--instance-type", "g5.xlarge"]) == 0
     assert not capsys.readouterr().err
+
+
+def test_a_bill_is_shown_as_metrics_where_pipelines_look(tmp_path: Path) -> None:
+    run = make_run()
+    write_record(tmp_path / "run.json", run)
+    artifact = {"name": "metrics_ui", "uri": "s3://b/metrics_ui"}
+    outputs = {"outputFile": str(tmp_path / "executor.json"), "artifacts": {"metrics_ui": {"artifacts": [artifact]}}}
+    words = ["report", "--run-record", str(tmp_path / "run.json"), "--html", str(tmp_path / "x.html")]
+    words += ["--cost", str(tmp_path / "cost.json"), "--executor-input", json.dumps({"outputs": outputs})]
+    assert main(words) == 0
+    shown = json.loads((tmp_path / "executor.json").read_text())["artifacts"]["metrics_ui"]["artifacts"][0]
+    cost = read_record(tmp_path / "cost.json", CostReport)
+    values = shown.pop("metadata")
+    assert shown == artifact
+    assert values["total_usd"] == pytest.approx(float(cost.total_usd))
+    assert values["stall_usd"] == pytest.approx(float(cost.stall_usd or 0))
+    assert min(values["total_usd"], values["stall_usd"]) > 0
+    assert values["usd_per_epoch"] * len(run.epochs) == pytest.approx(values["total_usd"])
+    assert values["usd_per_1000_samples"] * run.num_trained_samples / 1000 == pytest.approx(values["total_usd"])
+    assert values["unpriced_lines"] == len(cost.unpriced)
+
+
+def test_what_a_run_did_not_get_to_is_no_metric() -> None:
+    run = make_run(num_epochs=0, wall_seconds=0.0)
+    found = bill_metrics(
+        run, bill(run, steps=[], evaluation=None, prices=load_prices(), setting=CostSetting(today=TODAY))
+    )
+    assert not {"usd_per_epoch", "usd_per_1000_samples"} & set(found)
+    assert all(math.isfinite(value) for value in found.values())

@@ -14,10 +14,10 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.records import Evaluation, ForecastRecord
+from penstock.records import CostReport, Evaluation, ForecastRecord, RunRecord
 from penstock.units import GIB
 
-__all__ = ["write_forecast_metrics", "write_metrics"]
+__all__ = ["bill_metrics", "write_bill_metrics", "write_forecast_metrics", "write_metrics"]
 
 ARTIFACT = "metrics_ui"
 
@@ -52,6 +52,34 @@ def write_forecast_metrics(executor_input: str, found: ForecastRecord) -> None:
             "moved_gib": way.moved_bytes / GIB,
             "get_requests": way.get_requests,
         },
+    )
+
+
+def write_bill_metrics(executor_input: str, run: RunRecord, cost: CostReport) -> None:
+    """Write what a run cost, likewise.
+
+    Raises:
+        ConfigError: the executor input is not one that names an output file and a metrics artifact.
+    """
+    _show(executor_input, bill_metrics(run, cost))
+
+
+def bill_metrics(run: RunRecord, cost: CostReport) -> dict[str, float]:
+    """Return what a run cost, as numbers; what is not known is left out, as is what was divided by nothing.
+
+    ``unpriced_lines`` says how many lines the sums leave out.
+    """
+    parts = {
+        "usd_per_epoch": float(len(run.epochs)),
+        "usd_per_1000_samples": run.num_trained_samples / 1000,
+        "usd_per_gib": run.meters.sample_bytes / GIB,
+    }
+    usd = float(cost.total_usd)
+    billed = {"total_usd": usd, **{name: usd / part for name, part in parts.items() if part}} if cost.lines else {}
+    stall = {} if cost.stall_usd is None else {"stall_usd": float(cost.stall_usd)}
+    unpriced = float(len(cost.unpriced))
+    return (
+        billed | stall | {"hours": run.wall_seconds / 3600, "stall_share": run.stall_share, "unpriced_lines": unpriced}
     )
 
 

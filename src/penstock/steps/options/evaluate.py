@@ -9,6 +9,7 @@ from penstock.options import Options, choice, option, switch
 from penstock.options.readers import any_path, location, optional_path, optional_text, positive_int
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.data import FeedOptions
+from penstock.steps.options.executor_input import ExecutorInputOption
 from penstock.steps.options.run_root import RecordedOptions
 from penstock.train.options import DeviceName
 
@@ -53,17 +54,9 @@ class _Output(Options, group="output", in_pipelines=False):
     plot: Path | None = option(
         read=optional_path, default=None, metavar="FILE", told="where to draw truth against prediction"
     )
-    executor_input: str = option(
-        read=str,
-        default="",
-        metavar="JSON",
-        told="executor input of Kubeflow Pipelines; pipelines pass it",
-        hidden=True,
-        of_parent=True,
-    )
 
 
-class EvaluateOptions(CommonOptions, FeedOptions, _Evaluation, _Output, RecordedOptions):
+class EvaluateOptions(CommonOptions, FeedOptions, _Evaluation, _Output, ExecutorInputOption, RecordedOptions):
     """The options of `penstock evaluate`.
 
     Attributes:

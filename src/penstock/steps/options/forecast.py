@@ -20,6 +20,7 @@ from penstock.options.readers import (
 )
 from penstock.options.source import AccessOptions
 from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.executor_input import ExecutorInputOption
 from penstock.steps.options.run_root import RecordedOptions
 from penstock.train.options import DollarsOption
 
@@ -162,14 +163,6 @@ class _Output(Options, group="output", in_pipelines=False):
     record: Path | None = option(
         read=optional_path, default=None, metavar="FILE", told="where to write what --json writes"
     )
-    executor_input: str = option(
-        read=str,
-        default="",
-        metavar="JSON",
-        told="executor input of Kubeflow Pipelines; pipelines pass it",
-        hidden=True,
-        of_parent=True,
-    )
 
 
 class ForecastOptions(
@@ -182,6 +175,7 @@ class ForecastOptions(
     CostOptions,
     DollarsOption,
     _Output,
+    ExecutorInputOption,
     AccessOptions,
     RecordedOptions,
 ):

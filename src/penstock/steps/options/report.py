@@ -8,6 +8,7 @@ from penstock.options import Change, Options, option, repeated
 from penstock.options.cost import CostOptions
 from penstock.options.readers import any_path, optional_path, optional_text
 from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.executor_input import ExecutorInputOption
 from penstock.steps.options.run_root import RunRootOptions
 
 __all__ = ["ReportOptions", "TitleOption"]
@@ -74,7 +75,9 @@ class _Output(Options, group="output", in_pipelines=False):
     cost: Path | None = option(read=optional_path, default=None, metavar="FILE", told="where to write the bill (JSON)")
 
 
-class ReportOptions(CommonOptions, _Input, RunRootOptions, _Node, CostOptions, _Output, TitleOption):
+class ReportOptions(
+    CommonOptions, _Input, RunRootOptions, _Node, CostOptions, _Output, ExecutorInputOption, TitleOption
+):
     """The options of `penstock report`.
 
     Attributes:
