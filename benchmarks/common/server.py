@@ -61,8 +61,10 @@ def free_ports(count: int) -> list[int]:
         return [int(found.getsockname()[1]) for found in sockets]
 
 
-def _server_block(port: int, root: Path, latency_seconds: float) -> str:
-    wait = f"access_by_lua_block {{ ngx.sleep({latency_seconds}) }}" if latency_seconds else ""
+def _server_block(port: int, root: Path, latency_seconds: float, failing_share: float) -> str:
+    slept = f"ngx.sleep({latency_seconds}) " if latency_seconds else ""
+    failed = f"if math.random() < {failing_share} then return ngx.exit(503) end " if failing_share else ""
+    wait = f"access_by_lua_block {{ {slept}{failed}}}" if slept or failed else ""
     return f"""
   server {{
     listen 127.0.0.1:{port} backlog=4096;
@@ -99,10 +101,10 @@ http {{
   open_file_cache_valid 1h;"""
 
 
-def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None) -> str:
+def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None, failing_share: float) -> str:
     access = f"log_format bytes '$status $body_bytes_sent';\n  access_log {log} bytes" if log else "access_log off"
-    servers = "".join(_server_block(port, root, latency) for latency, port in ports.items())
-    return f"""{beginning(folder, with_lua=any(ports))}
+    servers = "".join(_server_block(port, root, latency, failing_share) for latency, port in ports.items())
+    return f"""{beginning(folder, with_lua=any(ports) or failing_share > 0)}
   {access};
   map $args $page {{ default 0; "~(?:^|&)continuation-token=(?<token>[0-9]+)" $token; }}
 {servers}
@@ -112,7 +114,7 @@ def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None)
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, root: Path, latencies_seconds: list[float], *, log: Path | None = None
+    folder: Path, root: Path, latencies_seconds: list[float], *, log: Path | None = None, failing_share: float = 0.0
 ) -> Iterator[dict[float, str]]:
     """Serve ``root`` until left; gives an address for each added latency.
 
@@ -121,6 +123,7 @@ def serve(
         root: what is served.
         latencies_seconds: a port each.
         log: a line an answer: its status and the bytes of its body that were sent; None writes none.
+        failing_share: of requests, listings too, that are answered with 503.
 
     Raises:
         RuntimeError: nginx did not start; the text holds what it said.
@@ -130,7 +133,7 @@ def serve(
     folder.mkdir(parents=True, exist_ok=True)
     ports = dict(zip(latencies_seconds, free_ports(len(latencies_seconds)), strict=True))
     config = folder / "nginx.conf"
-    config.write_text(_config(folder, root, ports, log))
+    config.write_text(_config(folder, root, ports, log, failing_share))
     said = folder / "stderr.txt"
     with said.open("wb") as stderr:
         process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(config)], stderr=stderr)

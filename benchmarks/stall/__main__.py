@@ -152,7 +152,7 @@ def _measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     latencies = sorted({latency for _, latency in _links(options)})
     with server.serve(work / "nginx", work / "objects", latencies) as endpoints:
         upstream = {latency: int(endpoint.rpartition(":")[2]) for latency, endpoint in endpoints.items()}
-        links = [(upstream[latency], ratio * rate) for ratio, latency in _links(options)]
+        links = [(upstream[latency], ratio * rate, 0) for ratio, latency in _links(options)]
         with open_links(links, work / "passed") as ports:
             cells = list(_cells(options, work, ports))
             data = cells[0].data

@@ -1,6 +1,6 @@
 """A link of a limited rate: a TCP proxy whose answers pass a token bucket, all connections together.
 
-    python -m benchmarks.stall.link COUNTS '[[UPSTREAM_PORT, BYTES_PER_SECOND], …]'
+    python -m benchmarks.stall.link COUNTS '[[UPSTREAM_PORT, BYTES_PER_SECOND, CUT_BYTES], …]'
 
 It prints the ports it listens on as JSON, a port a link, and ends with its standard input. The file COUNTS holds for
 each link the bytes that passed, headers included, as 64-bit integers that any process may map.
@@ -8,7 +8,7 @@ each link the bytes that passed, headers included, as 64-bit integers that any p
 Each chunk of an answer takes its turn at the link in the order in which chunks come, and leaves when the link has had
 time for it; until then nothing more is read for its connection, so the server feels the link too. A turn may be made up
 for ``BURST_SECONDS`` late, which is what a timer or a busy core costs; so the rate holds over any time that is long
-against it. Requests pass at once.
+against it. Requests pass at once. The connection of which a byte passes each ``CUT_BYTES`` is cut there; 0 cuts none.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ BURST_SECONDS = 0.02
 class Link:
     """The turns of one link; ``passed`` counts its bytes, shape (1,)."""
 
-    def __init__(self, bytes_per_second: float, passed: NDArray[np.int64]) -> None:
+    def __init__(self, bytes_per_second: float, passed: NDArray[np.int64], *, cut_bytes: int = 0) -> None:
         self._bytes_per_second = bytes_per_second
+        self._cut_bytes = cut_bytes
         self._free_at = 0.0
         self._passed = passed
 
@@ -43,9 +44,11 @@ class Link:
         self._free_at = max(self._free_at, now - BURST_SECONDS) + size_bytes / self._bytes_per_second
         return self._free_at
 
-    def count(self, size_bytes: int) -> None:
-        """Count what has passed."""
-        self._passed[0] += size_bytes
+    def count(self, size_bytes: int) -> bool:
+        """Count what has passed; tell whether its connection is cut behind it."""
+        before = int(self._passed[0])
+        self._passed[0] = before + size_bytes
+        return bool(self._cut_bytes) and (before + size_bytes) // self._cut_bytes > before // self._cut_bytes
 
 
 class _Down(asyncio.BufferedProtocol):
@@ -83,8 +86,12 @@ class _Down(asyncio.BufferedProtocol):
 
     def _pass(self, size_bytes: int) -> None:
         self._waits = False
-        self._link.count(size_bytes)
+        is_cut = self._link.count(size_bytes)
         self._client.write(bytes(memoryview(self._buffer)[:size_bytes]))
+        if is_cut and self._server is not None:
+            self._server.abort()
+            self._client.close()
+            return
         if self._server_is_done:
             self._client.close()
         self._read_on()
@@ -142,12 +149,12 @@ class _Up(asyncio.Protocol):
             server.write(self._early)
 
 
-async def _serve(counts: Path, links: Sequence[tuple[int, float]]) -> None:
+async def _serve(counts: Path, links: Sequence[tuple[int, float, int]]) -> None:
     loop = asyncio.get_running_loop()
     passed = np.memmap(counts, dtype=np.int64, mode="w+", shape=(len(links),))
     ports = []
-    for number, (upstream_port, rate) in enumerate(links):
-        link = Link(rate, passed[number : number + 1])
+    for number, (upstream_port, rate, cut_bytes) in enumerate(links):
+        link = Link(rate, passed[number : number + 1], cut_bytes=cut_bytes)
         server = await loop.create_server(
             lambda link=link, port=upstream_port: _Up(link, port),  # type: ignore[misc]
             "127.0.0.1",
@@ -166,11 +173,12 @@ def read_passed(counts: Path, number: int) -> int:
 
 
 @contextlib.contextmanager
-def open_links(links: Sequence[tuple[int, float]], counts: Path) -> Iterator[list[int]]:
-    """Open a link a pair of upstream port and bytes a second, in a process of its own; give the links' ports.
+def open_links(links: Sequence[tuple[int, float, int]], counts: Path) -> Iterator[list[int]]:
+    """Open links in a process of their own; give their ports.
 
     Args:
-        links: in the order of their numbers.
+        links: upstream port, bytes a second, and after how many bytes each time a connection is cut (0: none is), in
+            the order of their numbers.
         counts: file that is made for what passes.
     """
     words = [sys.executable, "-m", "benchmarks.stall.link", str(counts), json.dumps(links)]
@@ -185,4 +193,5 @@ def open_links(links: Sequence[tuple[int, float]], counts: Path) -> Iterator[lis
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), [(int(port), float(rate)) for port, rate in json.loads(sys.argv[2])]))
+    links = [(int(port), float(rate), int(cut)) for port, rate, cut in json.loads(sys.argv[2])]
+    asyncio.run(_serve(Path(sys.argv[1]), links))
