@@ -41,7 +41,7 @@ class Cell:
         computing: what computing takes, by what the link takes for the training samples.
         has_faults: whether requests are answered with 503 and bodies are cut now and then.
         face: ``penstock run``, or a loop of one's own over ``penstock.objects(...).loader(...)``.
-        basis: whether rates are stated, measured by ``penstock prefetch``, or by the run of cell ``earlier``.
+        basis: whether rates are stated, measured by ``--probe``, or by the run of cell ``earlier``.
     """
 
     name: str
@@ -97,16 +97,16 @@ CELLS = (
     _cell("run-17", "small", 0.5, 3, 20, 0, has_faults=True, basis="probe"),
     _cell("run-18", "small", 0.25, 3, 20, 0, has_faults=True, basis="record", earlier="run-17"),
     _cell("run-19", "large", 0.5, 2, 20, 30, has_faults=True, basis="probe"),
-    _cell("run-20", "tiny", 0.5, 3, 8, 30, computing=1.5, has_faults=True, basis="probe"),
+    _cell("run-20", "tiny", 0.5, 2, 8, 10, computing=1.5, has_faults=True, basis="probe"),
     _cell("loop-21", "small", 0.05, 2, 16, 0, face="loop"),
-    _cell("loop-22", "small", 0.1, 3, 20, 30, face="loop"),
+    _cell("loop-22", "small", 0.1, 3, 20, 30, face="loop", basis="probe"),
     _cell("loop-23", "small", 0.5, 5, 20, 10, computing=1.5, face="loop"),
     _cell("loop-24", "small", 1.0, 3, 12, 100, face="loop"),
     _cell("loop-25", "large", 0.25, 3, 40, 0, computing=2.0, face="loop"),
     _cell("loop-26", "large", 1.0, 5, 40, 10, face="loop"),
     _cell("loop-27", "tiny", 0.25, 2, 8, 30, face="loop"),
-    _cell("loop-28", "small", 0.5, 3, 20, 0, has_faults=True, face="loop"),
-    _cell("loop-29", "tiny", 1.0, 3, 8, 100, computing=1.5, has_faults=True, face="loop"),
+    _cell("loop-28", "small", 0.5, 3, 20, 0, has_faults=True, face="loop", basis="probe"),
+    _cell("loop-29", "tiny", 1.0, 2, 8, 10, has_faults=True, face="loop", basis="probe"),
 )
 QUICK_DATASETS = (Data(name="small", num_samples=120, sample_bytes=32 * KIB, batch_samples=8),)
 QUICK_CELLS = (

@@ -22,10 +22,9 @@ chance, and a connection is cut after each {cut}. Window and data lie on tmpfs.
 - **face**: `penstock run` with a network that sleeps for a stated time a sample, a third of it forward (list, train
   with validation each epoch, test split scored at the end), or a loop of one's own over
   `penstock.objects(...).loader(...)` that sleeps.
-- **basis**: what the forecast stands on. *stated*: `--rate`, and how fast it computes; *probe*: the rate by
-  `penstock prefetch --record` over this link; *record*: all by the `run.json` of another run over this link. The
-  latency is stated, and what starting takes here, as a run of nearly nothing took it: {run:.2f} s of `penstock run`,
-  {loop:.2f} s of a loop.
+- **basis**: what the forecast stands on. *stated*: rate, latency and how fast it computes; *probe*: rate and latency
+  by `--probe` over this link; *record*: all but the latency by the records of another run over this link. What starting
+  takes here is stated as a run of nearly nothing took it: {run:.2f} s of `penstock run`, {loop:.2f} s of a loop.
 - **ratio**: forecast by actual; the goal is {goal:.0%} off."""
 
 _HEAD = [

@@ -21,7 +21,7 @@ from penstock.records import Evaluation, RunRecord, StepRecord, read_record
 __all__ = ["Failed", "Place", "Starts", "make_run"]
 
 RUN_SECONDS = 300
-PROBE_SAMPLES = 256
+PROBE_SECONDS = 3.0
 WAY = "window"
 
 
@@ -84,26 +84,26 @@ class _Work:
         """Ask for a forecast of the run that has not been made."""
         cell, number = self._cell, self._data.num_samples
         words = ["forecast", "--window-size", str(self._window_bytes), "--epochs", str(cell.epochs), "--json"]
-        words += ["--latency", f"{cell.latency_seconds:g}s"]
         if cell.face == "run":
             self._penstock("list", *self._source, "--manifest", self._manifest, "--plan", self._plan)
             words += ["--manifest", str(self._manifest), "--plan", str(self._plan)]
         else:
             words += [self._place.uri, *self._reach]
         if cell.basis == "record":
-            earlier = self._place.records / f"{cell.earlier}.json"
-            start_seconds = _outside_epochs(read_record(earlier, RunRecord))
-            words += ["--measured", str(earlier)]
+            earlier = self._place.records / cell.earlier
+            start_seconds = _outside_epochs(read_record(earlier / "run.json", RunRecord))
+            words += ["--measured", str(earlier), "--latency", f"{cell.latency_seconds:g}s"]
         else:
-            words += ["--start-seconds", f"{start_seconds:.2f}"]
+            words += ["--startup", f"{start_seconds:.2f}s"]
             if cell.face == "run":
                 words += ["--samples-per-second", repr(1 / self._sample_seconds)]
             else:
                 words += ["--compute-hours", repr(number * self._sample_seconds / 3600)]
         if cell.basis == "stated":
             words += ["--rate", f"{cell.link_bytes_per_second / 1e6:g}MB/s"]
+            words += ["--latency", f"{cell.latency_seconds:g}s"]
         if cell.basis == "probe":
-            words += ["--measured", str(self._probed())]
+            words += ["--probe", f"{PROBE_SECONDS:g}s"]
         self.told = " ".join(str(word).replace(str(self._place.folder), "...") for word in ["penstock", *words])
         node = json.loads(self._penstock(*words))["nodes"][0]
         way = next(each for each in node["ways"] if each["name"] == WAY)
@@ -124,7 +124,10 @@ class _Work:
         self._penstock("run", *words)
         run, scored = read_record(out / "run.json", RunRecord), read_record(out / "evaluation.json", Evaluation)
         listed = read_record(out / "list.json", StepRecord)
-        shutil.copy(out / "run.json", self._place.records / f"{cell.name}.json")
+        kept = self._place.records / cell.name
+        kept.mkdir(exist_ok=True)
+        for name in ("run.json", "evaluation.json"):
+            shutil.copy(out / name, kept / name)
         return {
             "wall_seconds": run.wall_seconds + scored.wall_seconds,
             "bytes": run.meters.bytes_downloaded + scored.meters.bytes_downloaded,
@@ -152,14 +155,6 @@ class _Work:
         if found["given_bytes"] != self._data.size_bytes * self._cell.epochs:
             raise Failed(f"the loop was given {found['given_bytes']} bytes")
         return found
-
-    def _probed(self) -> Path:
-        """Measure the link with some of the samples."""
-        record = self._place.folder / "probe.json"
-        number = min(PROBE_SAMPLES, self._data.num_samples // 2)
-        words = ["--manifest", self._manifest, "--plan", self._plan, "--window-size", self._window_bytes]
-        self._penstock("prefetch", *words, "--samples", number, "--record", record)
-        return record
 
     def _penstock(self, *words: Any) -> str:
         return self._do([str(Path(sys.executable).parent / "penstock"), *map(str, words)])

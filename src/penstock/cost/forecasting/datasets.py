@@ -18,8 +18,10 @@ from penstock.window.kept import KeptArea
 from penstock.window.packing import Pack, Read
 from penstock.window.planning import Planner
 
-__all__ = ["Moved", "demand_of", "moved_by", "reads_of"]
+__all__ = ["FORWARD_SHARE", "Moved", "demand_of", "moved_by", "reads_of"]
 
+FORWARD_SHARE = 1 / 3
+"""Of what a sample takes in training, that it takes where it is only scored: back goes twice the work of forward."""
 PLANNED_EXTENTS = 500_000
 """That are planned one by one; of more, as many are, and the rest is taken to be like them."""
 _PAGE_OBJECTS = 1000
@@ -69,6 +71,7 @@ def demand_of(manifest: Path, plan: Path | None, *, window_bytes: int, epochs: i
             once_bytes=once.num_bytes,
             once_requests=once.requests,
             least_window_bytes=max(LEAST_WINDOW_BYTES, _least(info)),
+            largest_bytes=info.max_extent_bytes,
         )
 
 

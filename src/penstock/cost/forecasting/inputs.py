@@ -36,6 +36,11 @@ class Demand:
         is_compute_known: whether it is known how long an epoch computes: it is taken to be nothing otherwise, which
             makes times and dollars the least that they can be.
         least_window_bytes: that a window needs to stream it.
+        largest_bytes: of what is fetched as one, such as a sample; 0 where that is not known.
+        once_compute_seconds: of what is read once.
+        start_seconds: before the first epoch and behind the last, such as imports; 0 where nobody told.
+        again_share: of the requests, that are made once more, after faults or because they were late: the bytes that
+            came by then are not asked for again.
     """
 
     epoch_bytes: float
@@ -49,6 +54,10 @@ class Demand:
     packed_bytes: float = 256 * 2**20
     is_compute_known: bool = True
     least_window_bytes: int = LEAST_WINDOW_BYTES
+    largest_bytes: float = 0.0
+    once_compute_seconds: float = 0.0
+    start_seconds: float = 0.0
+    again_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epoch_bytes", "epoch_requests", "pages", "num_objects", "compute_seconds", "once_bytes"):
@@ -60,11 +69,17 @@ class Demand:
                 f"{self.epochs} epochs of {self.epoch_bytes:g} bytes cannot be forecast", fix="give 1 or more of both"
             )
 
+    @property
+    def request_bytes(self) -> float:
+        """What a request brings, on average."""
+        return self.epoch_bytes / max(1.0, self.epoch_requests)
+
     def scaled(self, *, compute: float, requests: float) -> Demand:
         """Return the same with longer epochs and more requests."""
         return replace(
             self,
             compute_seconds=self.compute_seconds * compute,
+            once_compute_seconds=self.once_compute_seconds * compute,
             epoch_requests=self.epoch_requests * requests,
             once_requests=self.once_requests * requests,
         )
@@ -80,6 +95,8 @@ class Link:
         path: legs that add up, as of ``--transfer``.
         region: of the source; None for the price list's first.
         to_region: of the node, where it is another.
+        latency_seconds: from a request to the first byte of its answer.
+        head_bytes: of an answer, that pass beside its body; 0 where the rate is that of bodies, as it was measured.
     """
 
     bytes_per_second: float
@@ -87,6 +104,8 @@ class Link:
     path: str = "same-region"
     region: str | None = None
     to_region: str = ""
+    latency_seconds: float = 0.0
+    head_bytes: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.bytes_per_second > 0:

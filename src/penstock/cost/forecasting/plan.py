@@ -20,6 +20,11 @@ LOW_RATE, LOW_COMPUTE = 1.25, 0.9
 HIGH_RATE, HIGH_COMPUTE, HIGH_REQUESTS = 0.75, 1.1, 1.02
 ASSUMPTIONS = (
     "An epoch takes the longer of its computing and its bytes: the prefetcher works while the node computes.",
+    "A window keeps what reading ahead leaves of it, once it has been full and its rate was watched for some seconds; "
+    "at once where it holds everything, or where the source answers at once.",
+    "Samples that are only scored, for validation and test, take a third of their time in training: forward alone.",
+    "What a run takes before its first epoch and behind its last, such as imports, is counted where --startup or a "
+    "record of --measured tells it.",
     "Networks and disks are taken at what they do for as long as one likes (baselines), never at their bursts.",
     f"Low: a link {LOW_RATE:g} times as fast and {1 - LOW_COMPUTE:.0%} less computing; high: {HIGH_RATE:g} times as "
     f"fast, {HIGH_COMPUTE - 1:.0%} more computing, and {HIGH_REQUESTS - 1:.0%} of the requests made twice.",

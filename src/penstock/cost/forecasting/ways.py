@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
 from penstock.cost.forecasting.market import Line, Market
+from penstock.cost.forecasting.streaming import Streamed, fetch_rate, in_turns, keeping_in, streamed
 from penstock.cost.values import as_decimal, in_money
 from penstock.units import GIB
 
@@ -126,18 +127,18 @@ class WayCost:
 def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
     """Return what a way takes."""
     network = node.network_bytes_per_second or math.inf
-    rate, limit = min((link.bytes_per_second, "the link"), (network, "the node's network"))
+    rate, limit = fetch_rate(demand, link, network)
     if way.is_packed:
         return _packed(way, demand, rate, limit, link, node, places, market)
     if way.disk is not None:
         return _downloaded(way, demand, link, node, places, market)
-    wall, times = _streamed(way, demand, rate, places.kept_share)
-    wall += demand.once_bytes / rate
+    found = _streamed(way, demand, link, rate, places.kept_share)
+    wall = demand.start_seconds + found.seconds + max(demand.once_compute_seconds, demand.once_bytes / rate)
     stall = wall - demand.epochs * demand.compute_seconds
     if way.is_spot:
         wall, stall = wall * (1 + SPOT_LOST_SHARE), stall + wall * SPOT_LOST_SHARE
-    moved = demand.epoch_bytes * times + demand.once_bytes
-    gets = demand.epoch_requests * times + demand.once_requests
+    moved = demand.epoch_bytes * found.times + demand.once_bytes
+    gets = (demand.epoch_requests * found.times + demand.once_requests) * (1 + demand.again_share)
     hours, store = wall / _HOUR, way.window_store
     fits = store is None or store.room_bytes is None or (way.window_bytes or 0.0) <= store.room_bytes
     lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(gets, demand.pages)]
@@ -156,30 +157,26 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
     )
 
 
-def _streamed(way: Way, demand: Demand, rate: float, kept_share: float) -> tuple[float, float]:
-    """Return the seconds of all epochs, and how many times the data is read in them."""
-    size, computed = demand.epoch_bytes, demand.compute_seconds
-    if way.passes > 1:  # each part is read once, and stays in the window for the passes over it
-        whole, rest = divmod(demand.epochs, way.passes)
-        turns = [way.passes] * whole + [rest] * bool(rest)
-        return math.fsum(max(passes * computed, size / rate) for passes in turns), len(turns)
-    later = 1 - min(size, (way.window_bytes or 0.0) * kept_share) / size
-    first, others = max(computed, size / rate), max(computed, later * size / rate)
-    return first + (demand.epochs - 1) * others, 1 + (demand.epochs - 1) * later
+def _streamed(way: Way, demand: Demand, link: Link, rate: float, kept_share: float) -> Streamed:
+    if way.passes > 1:
+        return in_turns(demand, passes=way.passes, rate=rate)
+    window, late = way.window_bytes or 0.0, link.latency_seconds
+    keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=kept_share)
+    return streamed(demand, keeping, rate=rate)
 
 
 def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
     assert way.disk is not None
     network = math.inf if way.is_staged else node.network_bytes_per_second or math.inf
     disk = way.disk.bytes_per_second
-    rate, limit = min((link.bytes_per_second, "the link"), (network, "the node's network"), (disk, "the disk"))
+    rate, limit = min(fetch_rate(demand, link, network), (disk, "the disk"))
     size = demand.epoch_bytes + demand.once_bytes
     download = size / rate
     epoch = max(demand.compute_seconds, demand.epoch_bytes / disk)
-    trained = demand.epochs * epoch + demand.once_bytes / disk
+    trained = demand.start_seconds + demand.epochs * epoch + max(demand.once_compute_seconds, demand.once_bytes / disk)
     wall = download + trained
     on_node = trained if way.is_staged else wall
-    gets = demand.epoch_requests + demand.once_requests
+    gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)
     room = way.disk.room_bytes if way.disk.room_bytes is not None else places.max_disk_bytes
     lines = [_node(node, on_node / _HOUR), *market.asked(gets, demand.pages)]
     if way.is_staged:

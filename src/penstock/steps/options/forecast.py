@@ -84,9 +84,30 @@ class _Training(Options, group="training"):
     )
 
 
+def _seconds_or_none(text: str) -> float | None:
+    return seconds_option(text) if text else None
+
+
+class _Startup(Options, group="training", in_pipelines=False):
+    startup: float | None = option(
+        read=_seconds_or_none,
+        default=None,
+        metavar="TIME",
+        told="what a run takes before its first epoch and behind its last, such as imports, stated (default: as the "
+        "record of --measured tells, else nothing)",
+    )
+
+
 class _Link(Options, group="link"):
     rate: int = option(
         read=rate_option, default=0, metavar="RATE", told="what the link from the source does, stated, like 80MB/s"
+    )
+    latency: float | None = option(
+        read=_seconds_or_none,
+        default=None,
+        metavar="TIME",
+        told="how long the source takes to begin an answer, like 30ms (default: as a probe tells, else nothing)",
+        run_option="",
     )
     probe: float = option(
         read=seconds_option,
@@ -170,6 +191,7 @@ class ForecastOptions(
     CommonOptions,
     ComputingOption,
     _Training,
+    _Startup,
     _Link,
     _Nodes,
     CostOptions,

@@ -27,6 +27,8 @@ from penstock.window.geometry import KEPT_SHARE
 __all__ = ["forecasts", "holding_window", "over_budget"]
 
 USUAL_WINDOW_BYTES = 10 * GIB
+HEAD_BYTES = 400.0
+"""Of an answer, that pass a stated link before its body: S3 sends some 500, other servers 200 to 350."""
 STREAMING_BYTES = 64 * MIB
 """Of a window that holds everything, for what streams through it."""
 _STORES = {"aws": "s3://", "gcp": "gs://", "azure": "az://"}
@@ -54,6 +56,7 @@ def forecasts(args: ForecastOptions, *, must_compute: bool = True) -> list[Forec
     nodes = _nodes(args, prices)
     if args.probe:
         measured = _probed(args, data)
+    demand = dataclasses.replace(demand, again_share=measured.again_share)
     link = _link(args, measured)
     _check_network(nodes, link, prices)
     try:
@@ -152,15 +155,22 @@ def _probed(args: ForecastOptions, data: Data) -> Measured:
 
 
 def _link(args: ForecastOptions, measured: Measured) -> Link:
+    rate, told, head_bytes = measured.rate or math.inf, measured.told, 0.0
     if args.rate:
-        return Link(bytes_per_second=args.rate, path=args.transfer, region=args.price_region)
-    if measured.rate:
-        return Link(bytes_per_second=measured.rate, told=measured.told, path=args.transfer, region=args.price_region)
-    if not any(args.instance_type):
-        raise ConfigError(
-            "how fast the source gives its bytes is not known",
-            fix="state it with --rate, like 80MB/s, measure it with --probe 5s, name a record with --measured, or a "
-            "node with --instance-type, whose network is then the limit",
-        )
-    told = "no rate was given: the node's network is taken to be the limit"
-    return Link(bytes_per_second=math.inf, told=told, path=args.transfer, region=args.price_region)
+        rate, told, head_bytes = args.rate, "as stated", HEAD_BYTES
+    elif measured.rate is None:
+        told = "no rate was given: the node's network is taken to be the limit"
+        if not any(args.instance_type):
+            raise ConfigError(
+                "how fast the source gives its bytes is not known",
+                fix="state it with --rate, like 80MB/s, measure it with --probe 5s, name a record with --measured, or "
+                "a node with --instance-type, whose network is then the limit",
+            )
+    return Link(
+        bytes_per_second=rate,
+        told=told,
+        path=args.transfer,
+        region=args.price_region,
+        latency_seconds=(measured.latency or 0.0) if args.latency is None else args.latency,
+        head_bytes=head_bytes,
+    )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from penstock.cost.forecasting import Demand
-from penstock.cost.forecasting.datasets import demand_of
+from penstock.cost.forecasting.datasets import FORWARD_SHARE, demand_of
 from penstock.errors import ConfigError, EmptyListing
 from penstock.manifest import ManifestReader, SourceSpec
 from penstock.options.source import AccessOptions
@@ -35,6 +35,7 @@ class Data:
     Attributes:
         source: None where it is not said where it lies.
         num_samples: of the training split; None where that is not known.
+        num_scored: of the validation and of the test split.
         objects: of a listing that was made for this, those that hold anything.
         task: that a manifest is of.
     """
@@ -42,6 +43,7 @@ class Data:
     demand: Demand
     source: SourceSpec | None
     num_samples: int | None = None
+    num_scored: tuple[int, int] = (0, 0)
     objects: Sequence[ObjectInfo] = ()
     task: str = ""
 
@@ -100,37 +102,53 @@ def asked_data(args: ForecastOptions) -> Data:
     )
     with ManifestReader(args.manifest) as reader:
         info = reader.info
-    return Data(demand=demand, source=info.source, num_samples=info.split("train").num_samples, task=info.task)
+    numbers = {split.name: split.num_samples for split in info.splits}
+    return Data(
+        demand=demand,
+        source=info.source,
+        num_samples=numbers["train"],
+        num_scored=(numbers.get("valid", 0), numbers.get("test", 0)),
+        task=info.task,
+    )
 
 
 def demand_on(data: Data, args: ForecastOptions, measured: Measured, *, must_compute: bool) -> Demand:
-    """Return the demand with how long an epoch computes.
+    """Return the demand with how long an epoch computes, and what a run takes beside its epochs.
 
     Raises:
         ConfigError: that is said twice, or it is not known and must be.
     """
-    seconds = _compute_seconds(args, measured, data.num_samples)
+    seconds, once = _compute_seconds(args, measured, data)
     if seconds is None and must_compute:
         raise ConfigError(
             "how long an epoch computes is not known",
             fix="state it with --compute-hours, with a manifest as --samples-per-second, or name an earlier run's "
             "record with --measured",
         )
-    return replace(data.demand, compute_seconds=seconds or 0.0, is_compute_known=seconds is not None)
+    return replace(
+        data.demand,
+        compute_seconds=seconds or 0.0,
+        is_compute_known=seconds is not None,
+        once_compute_seconds=once,
+        start_seconds=measured.start_seconds if args.startup is None else args.startup,
+    )
 
 
-def _compute_seconds(args: ForecastOptions, measured: Measured, samples: int | None) -> float | None:
+def _compute_seconds(args: ForecastOptions, measured: Measured, data: Data) -> tuple[float | None, float]:
+    """Return the seconds that an epoch computes, and those of what is scored once behind them."""
     if args.compute_hours and args.samples_per_second:
         raise ConfigError(
             "how long an epoch computes is said twice", fix="give one of: --compute-hours, --samples-per-second"
         )
+    valid, once = (FORWARD_SHARE * number for number in data.num_scored)
     if args.compute_hours:
-        return 3600 * args.compute_hours
-    if args.samples_per_second and samples:
-        return samples / args.samples_per_second
-    if measured.sample_seconds is not None and samples:
-        return samples * measured.sample_seconds
-    return measured.epoch_seconds
+        seconds = 3600 * args.compute_hours
+        return seconds, seconds * once / (data.num_samples + valid) if data.num_samples else 0.0
+    if args.samples_per_second and data.num_samples:
+        return (data.num_samples + valid) / args.samples_per_second, once / args.samples_per_second
+    if measured.sample_seconds is not None and data.num_samples:  # validation is in it
+        return data.num_samples * measured.sample_seconds, once * measured.sample_seconds
+    return measured.epoch_seconds, 0.0
 
 
 def _requests(size: int, args: ForecastOptions) -> float:
@@ -159,8 +177,13 @@ async def _listed(args: ForecastOptions) -> Data:
     requests = math.fsum(_requests(each.size_bytes, args) for each in held)
     size = sum(each.size_bytes for each in held)
     demand = _demand(size, requests, len(found), args.epochs)
-    least = min(4 * max(each.size_bytes for each in held) + 2 * MIB, MOST_LEAST_BYTES)
-    demand = replace(demand, least_window_bytes=max(demand.least_window_bytes, least))
+    largest = max(each.size_bytes for each in held)
+    least = min(4 * largest + 2 * MIB, MOST_LEAST_BYTES)
+    demand = replace(
+        demand,
+        least_window_bytes=max(demand.least_window_bytes, least),
+        largest_bytes=largest if largest <= SPLIT_ABOVE_BYTES else 0.0,  # larger ones are mostly read by parts
+    )
     return Data(demand=demand, source=spec, objects=held)
 
 

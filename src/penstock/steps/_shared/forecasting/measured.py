@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from penstock.cost.forecasting.datasets import FORWARD_SHARE
 from penstock.errors import PenstockError, RecordError
-from penstock.records import RunRecord, StepRecord, read_record
+from penstock.records import Evaluation, Meters, RunRecord, StepRecord, read_record
 from penstock.units import format_bytes, format_seconds
 
 __all__ = ["Measured", "measured_by", "rate_of"]
@@ -19,12 +20,21 @@ _WAITED_SHARE = 0.1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """What is known of a link and of computing; None where nothing is known of that."""
+    """What is known of a link and of computing; None where nothing is known of that.
+
+    Attributes:
+        latency: seconds from a request to the first byte of its answer.
+        start_seconds: that a run took before its first epoch and behind its last one.
+        again_share: of the requests, that were made once more.
+    """
 
     sample_seconds: float | None = None
     epoch_seconds: float | None = None
     rate: float | None = None
     told: str = ""
+    latency: float | None = None
+    start_seconds: float = 0.0
+    again_share: float = 0.0
 
 
 def measured_by(path: Path | None) -> Measured:
@@ -35,9 +45,10 @@ def measured_by(path: Path | None) -> Measured:
     """
     if path is None:
         return Measured()
+    scored = path / "evaluation.json" if path.is_dir() else None
     path = path / "run.json" if path.is_dir() else path
     try:
-        return _of_run(read_record(path, RunRecord))
+        return _with_scoring(_of_run(read_record(path, RunRecord)), scored)
     except RecordError as error:
         with contextlib.suppress(PenstockError):
             return rate_of(read_record(path, StepRecord), f"in {path.name}")
@@ -61,7 +72,8 @@ def rate_of(record: StepRecord, where: str = "just now") -> Measured:
     moved = record.meters.bytes_downloaded or record.meters.sample_bytes
     waited = "" if latency is None else f", {format_seconds(latency)} to the first byte"
     read = f"{format_bytes(moved)} in {record.meters.get_requests:,} requests" if moved else "what it read"
-    return Measured(rate=rate, told=f"as a probe measured it {where}: {read}{waited}")
+    told = f"as a probe measured it {where}: {read}{waited}"
+    return Measured(rate=rate, told=told, latency=latency, again_share=_again(record.meters))
 
 
 def _of_run(record: RunRecord) -> Measured:
@@ -83,4 +95,23 @@ def _figures(record: RunRecord) -> Measured:
         epoch_seconds=computed / len(record.epochs),
         rate=rate,
         told="as a run got it",
+        start_seconds=max(0.0, record.wall_seconds - busy) / (1 + record.num_resumes),
+        again_share=_again(record.meters),
     )
+
+
+def _again(meters: Meters) -> float:
+    """Return the share of requests that were made once more."""
+    again = meters.retried_requests + meters.hedged_requests
+    return again / max(1, meters.get_requests - again)
+
+
+def _with_scoring(found: Measured, path: Path | None) -> Measured:
+    """Add to what a run takes beside its epochs what its scoring took beside its samples."""
+    if path is None or not path.exists():
+        return found
+    scored = read_record(path, Evaluation)
+    computed = scored.num_samples * (found.sample_seconds or 0.0) * FORWARD_SHARE
+    read = scored.meters.bytes_downloaded / found.rate if found.rate else 0.0
+    more = max(0.0, scored.wall_seconds - max(computed, read))
+    return replace(found, start_seconds=found.start_seconds + more)

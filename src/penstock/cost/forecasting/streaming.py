@@ -1,0 +1,165 @@
+"""How long a streamed training takes and what it reads: when a window begins to keep, how much, and what bounds it.
+
+A window reads ahead into all of its room at first. It keeps from the first epoch on where it holds everything, or where
+the source answers at once; else from when it has been full and its rate was watched for a while, and then what reading
+ahead leaves of it (``penstock.window.dividing``). Runs of hours hardly notice; short ones read more for it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from penstock.cost.forecasting.inputs import Demand, Link
+from penstock.errors import WindowTooSmall
+from penstock.window.concurrency import START
+from penstock.window.dividing import (
+    FEWEST_INTERVALS,
+    HIGHEST_RATE,
+    INTERVAL_SECONDS,
+    LEAST_SHARE,
+    LONGEST_MEDIAN,
+    LONGEST_PAUSE,
+    MARGIN,
+    MEAN_MARGIN,
+    NEAR_SECONDS,
+    TOLD_READS,
+    WARM_READS,
+)
+from penstock.window.geometry import plan_geometry
+from penstock.window.kept import kept_area_bytes
+
+__all__ = ["MOST_IN_FLIGHT", "Keeping", "Streamed", "fetch_rate", "in_turns", "keeping_in", "streamed"]
+
+MOST_IN_FLIGHT = 512
+"""Ranges that are requested at a time at most, unless ``--in-flight`` says otherwise."""
+USUAL_IN_FLIGHT = 2 * START
+"""Of a link that is the limit: the first doubling is made before it is known whether it pays."""
+INTERVAL_OVERRUN = 1.1
+"""Of an interval in which a rate is watched, which ends when something happens next: a slot filled, a batch read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keeping:
+    """What a window keeps.
+
+    Attributes:
+        kept_bytes: of the data, from one epoch to the next; 0 keeps nothing.
+        begins_bytes: of the stream, behind which it begins.
+    """
+
+    kept_bytes: float
+    begins_bytes: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Streamed:
+    """What all epochs take.
+
+    Attributes:
+        seconds: of them, without what is read once behind them.
+        times: that the data is read.
+    """
+
+    seconds: float
+    times: float
+
+
+def fetch_rate(demand: Demand, link: Link, network: float = math.inf) -> tuple[float, str]:
+    """Return the bytes of samples a second that a source gives, and what limits them.
+
+    As many requests as there may be at a time bring no more than that each after a latency. Heads of answers pass
+    beside bodies.
+
+    Args:
+        network: bytes a second that the node's does.
+    """
+    request, late = demand.request_bytes, link.latency_seconds
+    by_requests = MOST_IN_FLIGHT * request / late if late else math.inf
+    limits = (link.bytes_per_second, "the link"), (network, "the node's network"), (by_requests, "the source's latency")
+    rate, limit = min(limits, key=lambda each: each[0])
+    return rate * request / (request + link.head_bytes), limit
+
+
+def keeping_in(
+    window_bytes: float, demand: Demand, *, rate: float, latency_seconds: float, kept_share: float
+) -> Keeping:
+    """Return what a window keeps of a demand, and from when on.
+
+    Args:
+        rate: bytes per second that the source gives at most.
+        kept_share: of the window, that may keep samples; of 1, what is read ahead lies beside it.
+    """
+    room = window_bytes if kept_share < 1 else math.inf
+    size, keepable = demand.epoch_bytes, _keepable(window_bytes, demand, kept_share)
+    if keepable >= size:
+        return Keeping(kept_bytes=size)
+    if not keepable:
+        return Keeping(kept_bytes=0.0)
+    request = demand.request_bytes
+    read = min(rate, size / demand.compute_seconds if demand.compute_seconds else math.inf)
+    if math.isinf(read):
+        return Keeping(kept_bytes=keepable)
+    if USUAL_IN_FLIGHT * request / rate + latency_seconds <= LONGEST_MEDIAN and latency_seconds <= LONGEST_PAUSE:
+        ahead = MARGIN * HIGHEST_RATE * max(0.0, latency_seconds - NEAR_SECONDS)
+        if kept := _worth(min(keepable, room - ahead), window_bytes):
+            return _begun((WARM_READS + TOLD_READS) * request, kept, window_bytes)
+    in_flight = request * min(MOST_IN_FLIGHT, max(USUAL_IN_FLIGHT, math.ceil(rate * latency_seconds / request)))
+    mean = latency_seconds + min(in_flight, window_bytes) / rate
+    ahead = max(read * max(MARGIN * latency_seconds, MEAN_MARGIN * mean), in_flight)
+    kept = _worth(min(keepable, room - ahead), window_bytes)
+    watched = FEWEST_INTERVALS * INTERVAL_SECONDS * INTERVAL_OVERRUN
+    return _begun(window_bytes + watched * read, kept, window_bytes)
+
+
+def _keepable(window_bytes: float, demand: Demand, kept_share: float) -> float:
+    """Return the most that a window may keep, where batches and some more samples still stream through it."""
+    if not window_bytes or not demand.largest_bytes or kept_share == 1:
+        return min(demand.epoch_bytes, window_bytes * kept_share)
+    area = kept_area_bytes(num_extents=int(demand.epoch_requests), total_bytes=int(demand.epoch_bytes))
+    try:
+        cut = plan_geometry(window_bytes=int(window_bytes), max_extent_bytes=int(demand.largest_bytes), keep_bytes=area)
+    except WindowTooSmall:
+        return 0.0
+    return demand.epoch_bytes if cut.kept_area_bytes else demand.epoch_bytes * cut.keepable_bytes / area
+
+
+def _begun(known_bytes: float, kept_bytes: float, window_bytes: float) -> Keeping:
+    """Return the keeping that is decided once so many bytes came.
+
+    By then all of the window is promised to what comes next, and what is to keep has to pass first; what goes on
+    streaming is promised once more meanwhile.
+    """
+    streaming = max(0.0, window_bytes - kept_bytes)
+    return Keeping(kept_bytes=kept_bytes, begins_bytes=known_bytes + window_bytes + streaming)
+
+
+def _worth(kept_bytes: float, window_bytes: float) -> float:
+    return kept_bytes if kept_bytes >= LEAST_SHARE * window_bytes else 0.0
+
+
+def streamed(demand: Demand, keeping: Keeping, *, rate: float) -> Streamed:
+    """Return what all epochs take, each the longer of its computing and its bytes.
+
+    The epoch in which keeping begins fills what is kept with what is left of it, the next one with the rest.
+    """
+    size = demand.epoch_bytes
+    whole, left = int(keeping.begins_bytes // size), 1 - keeping.begins_bytes % size / size
+    kept = keeping.kept_bytes
+    epochs = [(whole + 1, size), (1, size - min(kept, left * size)), (max(0, demand.epochs - whole - 2), size - kept)]
+    seconds, moved, due = 0.0, 0.0, demand.epochs
+    for number, read in epochs:
+        taken = min(number, due)
+        seconds += taken * max(demand.compute_seconds, read / rate)
+        moved, due = moved + taken * read, due - taken
+    return Streamed(seconds=seconds, times=moved / size)
+
+
+def in_turns(demand: Demand, *, passes: int, rate: float) -> Streamed:
+    """Return what all epochs take where each part is read once, and stays in the window for some passes over it."""
+    whole, rest = divmod(demand.epochs, passes)
+    turns = [passes] * whole + [rest] * bool(rest)
+    read = demand.epoch_bytes / rate
+    return Streamed(
+        seconds=math.fsum(max(each * demand.compute_seconds, read) for each in turns), times=float(len(turns))
+    )

@@ -1,0 +1,85 @@
+"""What a streamed training is forecast to read and take: when its window keeps, how much, and what bounds the rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from penstock.cost.forecasting import Demand, Link
+from penstock.cost.forecasting.streaming import Keeping, fetch_rate, keeping_in, streamed
+
+MB = 10**6
+SMALL = Demand(epoch_bytes=100 * MB, epoch_requests=1000, pages=1, num_objects=1000, epochs=5, compute_seconds=1.0)
+"""100 MB of samples of 100 kB."""
+LONG = replace(SMALL, epoch_bytes=1e6 * MB, epoch_requests=1e7, compute_seconds=36_000.0)
+
+
+def keeping(window: float, demand: Demand = SMALL, *, rate: float = 20 * MB, late: float = 0.0) -> Keeping:
+    return keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=0.87)
+
+
+def test_a_window_that_holds_everything_keeps_from_the_first_byte_on() -> None:
+    assert keeping(100 * MB / 0.87) == Keeping(kept_bytes=100 * MB)
+    assert streamed(SMALL, keeping(200 * MB), rate=20 * MB).times == pytest.approx(1)
+    assert keeping(0) == Keeping(kept_bytes=0)
+
+
+def test_a_source_that_answers_at_once_is_kept_of_in_the_first_epoch() -> None:
+    found = keeping(40 * MB, rate=1000 * MB)
+    assert found.kept_bytes == pytest.approx(0.87 * 40 * MB)
+    assert found.begins_bytes < 100 * MB
+    assert streamed(SMALL, found, rate=1000 * MB).times == pytest.approx(5 - 4 * 0.348)
+
+
+def test_of_a_slow_link_it_keeps_once_its_rate_was_watched() -> None:
+    """5.5 s at 20 MB/s after 40 MB came, and 40 MB are promised by then: the second epoch has passed."""
+    found = keeping(40 * MB)
+    assert 0 < found.kept_bytes < 0.87 * 40 * MB
+    assert 200 * MB < found.begins_bytes < 230 * MB
+    told = streamed(SMALL, found, rate=20 * MB)
+    assert told.times == pytest.approx(5 - 2 * found.kept_bytes / (100 * MB))
+    assert told.seconds == pytest.approx(told.times * 5)
+
+
+def test_a_long_run_hardly_notices() -> None:
+    told = streamed(LONG, keeping(1e5 * MB, LONG), rate=20 * MB)
+    assert told.times == pytest.approx(5 - 4 * 0.087, rel=1e-3)
+
+
+def test_large_samples_leave_nothing_to_keep_of_a_small_window() -> None:
+    large = replace(SMALL, epoch_requests=25)
+    assert keeping(80 * MB, large).kept_bytes == 0
+    assert streamed(large, keeping(80 * MB, large), rate=20 * MB).times == pytest.approx(5)
+
+
+def test_a_window_that_would_hold_all_must_stream_large_samples_too() -> None:
+    large = replace(SMALL, epoch_requests=50, largest_bytes=2 * MB)
+    assert keeping(120 * MB, replace(large, largest_bytes=0)).kept_bytes == 100 * MB
+    assert keeping(120 * MB, large).kept_bytes < 100 * MB
+    assert keeping(200 * MB, large) == Keeping(kept_bytes=100 * MB)
+    assert keeping(1 * MB, large).kept_bytes == 0
+
+
+def test_what_is_kept_in_the_midst_of_an_epoch_is_filled_in_the_next() -> None:
+    """It begins at 0.8 of the second epoch: 20 MB of 60 are kept in it, 40 in the third."""
+    told = streamed(SMALL, Keeping(kept_bytes=60 * MB, begins_bytes=180 * MB), rate=20 * MB)
+    assert told.times == pytest.approx(1 + 1 + 0.8 + 0.4 + 0.4)
+    late = streamed(SMALL, Keeping(kept_bytes=60 * MB, begins_bytes=1000 * MB), rate=20 * MB)
+    assert late.times == pytest.approx(5)
+
+
+def test_an_epoch_takes_the_longer_of_its_computing_and_its_bytes() -> None:
+    told = streamed(replace(SMALL, compute_seconds=3.0), Keeping(kept_bytes=60 * MB), rate=20 * MB)
+    assert told.seconds == pytest.approx(5 + 4 * 3)
+
+
+def test_the_latency_of_requests_and_the_heads_of_answers_bound_the_rate() -> None:
+    link = Link(bytes_per_second=1000 * MB, latency_seconds=0.1)
+    assert fetch_rate(SMALL, link) == (pytest.approx(512 * MB), "the source's latency")
+    assert fetch_rate(SMALL, replace(link, latency_seconds=0.0)) == (1000 * MB, "the link")
+    assert fetch_rate(SMALL, link, 5 * MB) == (5 * MB, "the node's network")
+    heads = Link(bytes_per_second=20 * MB, head_bytes=400)
+    assert fetch_rate(replace(SMALL, epoch_requests=10_000), heads)[0] == pytest.approx(20 * MB / 1.04)
+    assert math.isinf(fetch_rate(SMALL, Link(bytes_per_second=math.inf))[0])
