@@ -19,6 +19,8 @@ from penstock.records import (
     RunRecord,
     Saves,
     StepRecord,
+    Timeline,
+    TimelineInterval,
 )
 from penstock.tasks.metrics import metric_value
 from support.metrics import nrmse
@@ -164,3 +166,41 @@ def make_list_step(**changes: Any) -> StepRecord:
         "details": {"num_samples": 6000.0},
     }
     return StepRecord(**(fields | changes))
+
+
+def make_timeline(*, attempts: int = 2, each: int = 30, gpu: bool = True) -> Timeline:
+    """Return a run's timeline: attempts of so many intervals of 5 s, a minute apart, that stall less and less."""
+    intervals = []
+    for attempt in range(attempts):
+        for number in range(each):
+            start = attempt * (5.0 * each + 60) + 5.0 * number
+            stall = 4.0 / (1 + number / 4)
+            intervals.append(
+                TimelineInterval(
+                    attempt=attempt,
+                    start_seconds=start,
+                    end_seconds=start + 5,
+                    busy_seconds=4.0 - stall,
+                    stall_seconds=stall,
+                    valid_seconds=0.5,
+                    save_seconds=0.1,
+                    samples=40 * number,
+                    sample_bytes=12 * MIB,
+                    downloaded_bytes=int((10 - number / 5) * MIB),
+                    window_bytes=(24 + number % 7) * MIB,
+                    kept_bytes=number * MIB // 3,
+                    cpu_seconds=6.0 + number % 5,
+                    memory_bytes=(900 + 10 * number) * MIB,
+                    gpu_share=1 - stall / 5 if gpu else None,
+                    gpu_memory_bytes=8000 * MIB if gpu else None,
+                )
+            )
+    return Timeline(
+        started_at="2026-11-21T10:15:12.000+00:00",
+        stride_seconds=5.0,
+        intervals=tuple(intervals),
+        window_limit_bytes=32 * MIB,
+        memory_limit_bytes=2000 * MIB,
+        gpu_memory_limit_bytes=24000 * MIB if gpu else None,
+        is_container=True,
+    )

@@ -8,13 +8,13 @@ reading each part several times (``--repeat``) makes Tc larger for the same M.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 from penstock.cost.download_first import Comparison
 from penstock.records import RunRecord
 from penstock.units import format_bytes, format_seconds
 
-__all__ = ["bottleneck"]
+__all__ = ["LITTLE_STALL", "bottleneck", "cause_of"]
 
 LITTLE_STALL: Final = 0.05
 """Of the training passes: no more than this is to be gained by feeding faster."""
@@ -44,9 +44,10 @@ def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
     link_seconds = moved / compared.feed.rate_bytes_per_second
     computed = compared.feed.compute_seconds
     mends = _mends(run, compared, link_seconds, computed)
-    if not compared.rate_is_measured:
+    cause = cause_of(run, compared)
+    if cause == "data":
         return (
-            "data",
+            cause,
             "whether that was the download or decoding is not told: it needs the rate of the link, which penstock "
             "prefetch with a manifest measures",
             f"Decoding is mended by --workers; a download by {mends}.",
@@ -55,13 +56,22 @@ def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
         f"an epoch downloaded {format_bytes(moved)}, for which the link takes {format_seconds(link_seconds)}, and "
         f"computed for {format_seconds(computed)}"
     )
-    if link_seconds <= computed:
+    if cause == "decoding":
         return (
-            "decoding",
+            cause,
             needs,
             "Decode in more processes (--workers), or once for all epochs (--mode preprocess).",
         )
-    return "the download", needs, f"It is mended by {mends}."
+    return f"the {cause}", needs, f"It is mended by {mends}."
+
+
+def cause_of(run: RunRecord, compared: Comparison) -> Literal["download", "decoding", "data"]:
+    """Tell what a run that waited for data waited for; ``data`` where that is not known."""
+    if not compared.rate_is_measured:
+        return "data"
+    moved = run.meters.bytes_downloaded / compared.num_epochs
+    is_link = moved / compared.feed.rate_bytes_per_second > compared.feed.compute_seconds
+    return "download" if is_link else "decoding"
 
 
 def _mends(run: RunRecord, compared: Comparison, link_seconds: float, computed: float) -> str:

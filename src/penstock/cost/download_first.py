@@ -1,8 +1,9 @@
 """Streaming beside a download first: the run as measured, and what its own figures say of the other way.
 
-Only measured quantities enter: bytes handed over and downloaded, seconds of compute, and the rate of the
-link. Where the prefetcher measured no rate, the run's average stands in; the link may do more, so the
-download's time is then the most that it can be, and break-evens that depend on the rate mean little.
+Only measured quantities enter: bytes handed over and downloaded, seconds of compute, and the rate of the link. Where
+neither the prefetcher measured a rate, nor the run while it waited for nothing else, the run's average stands in; the
+link may do more, so the download's time is then the most that it can be, and break-evens that depend on the rate mean
+little.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from penstock.cost.breakeven import (
     rate_without_stall,
     window_without_stall,
 )
+from penstock.cost.waiting import rate_while_waiting
 from penstock.records import CostLine, CostReport, RunRecord, StepRecord
 from penstock.units import GIB
 
-__all__ = ["Comparison", "compare_with_download"]
+__all__ = ["Comparison", "compare_with_download", "rates_of"]
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -34,7 +36,8 @@ class Comparison:
 
     Attributes:
         feed: per-epoch quantities that the comparison stands on.
-        rate_is_measured: whether the rate is the prefetcher's own figure, or the run's average.
+        rate_is_measured: whether the rate is the link's, as a probe told it or a run that waited for nothing else,
+            or the run's average.
         num_epochs: whole epochs that were run.
         stream_seconds: measured time of those epochs, validation included.
         stream_usd: node, transfer and disk of that time, None where no node price is known.
@@ -64,7 +67,7 @@ def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: 
     if not epochs or not run.meters.sample_bytes or not run.meters.bytes_downloaded or not run.wall_seconds:
         return None
     feed, rate_is_measured = _measure(run, steps)
-    rates = _rates(run, cost)
+    rates = rates_of(run, cost)
     stream_seconds = sum(epoch.stall_seconds + epoch.compute_seconds + epoch.valid_seconds for epoch in run.epochs)
     stream_usd = None
     if rates is not None:
@@ -94,7 +97,7 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     # Of parts that are read several times, what the window had is of the passes, not of epochs before.
     kept = meters.reused_bytes / (epochs - 1) if epochs > 1 and passes == 1 else 0.0
     rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]
-    measured = max(rates, default=0.0)
+    measured = max(rates, default=0.0) or rate_while_waiting(run.timeline) or 0.0
     busy_seconds = run.compute_seconds + sum(epoch.valid_seconds for epoch in run.epochs)
     feed = Feed(
         epoch_bytes=epoch_bytes,
@@ -105,7 +108,7 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     return feed, measured > 0
 
 
-def _rates(run: RunRecord, cost: CostReport) -> Rates | None:
+def rates_of(run: RunRecord, cost: CostReport) -> Rates | None:
     """Take the prices from the lines of the run's bill, the training node's being the first; None where one lacks."""
     node = next((line for line in cost.lines if line.unit == "hour"), None)
     if node is None or node.usd is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
-from penstock.records.cost import CostLine, CostReport
+from penstock.records.cost import CostAdvice, CostLine, CostReport, CostWay
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.figures import (
@@ -53,8 +53,10 @@ __all__ = [
     "UNSAID",
     "Baseline",
     "BlockShuffle",
+    "CostAdvice",
     "CostLine",
     "CostReport",
+    "CostWay",
     "EpochRecord",
     "Evaluation",
     "FailureRecord",

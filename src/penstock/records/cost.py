@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from penstock.records.codec import Part, Record
 
-__all__ = ["CostLine", "CostReport"]
+__all__ = ["CostAdvice", "CostLine", "CostReport", "CostWay"]
 
 
 class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +36,50 @@ class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     list_unit_usd: Decimal | None = None
 
 
+class CostWay(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the epochs of a run took, or would have taken, with their data going one way.
+
+    Attributes:
+        name: short, for tables.
+        told: what it is, for people.
+        is_measured: whether it is how the run went; others are computed of its figures.
+        wall_seconds: of the epochs, with a download before them where there is one.
+        stall_seconds: of that, that the node waits.
+        usd: node, requests, transfer and disk, of what has a price.
+        unpriced: what of it has none.
+        disk_bytes: that it takes.
+        fits: whether there is that much room.
+    """
+
+    name: str
+    told: str
+    is_measured: bool
+    wall_seconds: Decimal
+    stall_seconds: Decimal
+    usd: Decimal
+    unpriced: tuple[str, ...]
+    disk_bytes: int
+    fits: bool
+
+
+class CostAdvice(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that would have made a run faster or cheaper.
+
+    Attributes:
+        action: in a few words.
+        flag: options, or the command, that do it.
+        told: what its effect stands on.
+        seconds_saved: of the epochs' time; None where that is not known.
+        usd_saved: None where something has no price; below 0 where it costs more.
+    """
+
+    action: str
+    flag: str
+    told: str
+    seconds_saved: Decimal | None
+    usd_saved: Decimal | None
+
+
 class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bill of a run.
 
@@ -44,6 +88,10 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         stall_usd: part of the node's line that was spent waiting for data, None where the node has no price.
         assumptions: what was taken for granted, for people.
         warnings: what makes the bill doubtful, such as old prices.
+        bottleneck: what held the run up, in a sentence; empty where too little was measured to say, as is what follows.
+        meanings: what B*, W* and E* are and mean, in sentences.
+        ways: how the data went, and other ways that it could have gone.
+        advice: what would make it faster or cheaper, the most useful first; none where the data held nothing up.
     """
 
     kind: ClassVar[str] = "cost"
@@ -56,6 +104,10 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stall_usd: Decimal | None
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    bottleneck: str = ""
+    meanings: tuple[str, ...] = ()
+    ways: tuple[CostWay, ...] = ()
+    advice: tuple[CostAdvice, ...] = ()
 
     @property
     def unpriced(self) -> tuple[str, ...]:

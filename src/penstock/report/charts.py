@@ -48,7 +48,7 @@ _STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.8,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "font.size": 10,
+    "font.size": 11,
     "grid.color": _GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -230,6 +230,7 @@ def panels(
     draws: Sequence[Callable[[Axes], None]],
     *,
     height_inches: float = _HEIGHT_INCHES,
+    width_inches: float = _WIDTH_INCHES,
 ) -> str:
     """Draw charts over one another that share their horizontal axis, as SVG text.
 
@@ -239,12 +240,13 @@ def panels(
         description: what they show.
         draws: draw on the axes of each, from the top.
         height_inches: of all together.
+        width_inches: of each.
     """
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": f"penstock-{name}"})
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
+        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
         for axes, draw in zip(figure.subplots(len(draws), sharex=True, squeeze=False)[:, 0], draws, strict=True):

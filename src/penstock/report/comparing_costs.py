@@ -8,7 +8,7 @@ from decimal import Decimal
 from penstock.cost.focus import kind_of_line
 from penstock.records import CostReport, RunRecord
 from penstock.report.comparing import Compared
-from penstock.report.summary import Table
+from penstock.report.tables import Table
 from penstock.units import GIB, format_bytes, format_seconds, format_usd
 
 __all__ = ["cost_rows", "cost_table"]

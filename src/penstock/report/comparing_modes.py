@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.records import ModesComparison, ModeTaken
-from penstock.report.summary import Table
+from penstock.report.tables import Table
 from penstock.units import format_bytes, format_seconds, format_usd
 
 __all__ = ["modes_markdown", "modes_table", "modes_verdict"]

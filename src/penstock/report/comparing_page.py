@@ -19,8 +19,8 @@ from penstock.report.comparing import (
 )
 from penstock.report.figures import ShownPictures, charts_of, pictures_of
 from penstock.report.page import environment
-from penstock.report.summary import Table
 from penstock.report.svg import SERIES
+from penstock.report.tables import Table
 
 __all__ = ["render_comparison"]
 

@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from penstock.records import Figure, LineFigure, PictureFigure, ScatterFigure, Series, TableFigure
 from penstock.report.charts import chart, legend
-from penstock.report.summary import Table
 from penstock.report.svg import SERIES, THEME, clean_text
+from penstock.report.tables import Table
 
 __all__ = ["ShownPictures", "ShownRow", "charts_of", "figure_chart", "pictures_of", "tables_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from penstock.cost.model import total_meters
 from penstock.records import CostReport, Evaluation, ForecastRecord, ForecastWay, RunRecord, StepRecord
-from penstock.report.summary import DASH, Table
+from penstock.report.tables import DASH, Table
 from penstock.units import format_bytes, format_seconds, format_usd
 
 __all__ = ["forecast_table"]

@@ -6,35 +6,24 @@ frame and in ten years. Every value is escaped and freed of secrets on its way i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import jinja2
 from markupsafe import Markup
 
 import penstock
-from penstock.cost.bottleneck import bottleneck
-from penstock.cost.download_first import Comparison, compare_with_download
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
+from penstock.report.cost_charts import lines_chart, ways_chart
+from penstock.report.cost_tables import advice_table, cost_table, ways_table
 from penstock.report.figures import charts_of, pictures_of, tables_of
 from penstock.report.judging import choose_score
 from penstock.report.markdown import escape_markdown, tidy
 from penstock.report.progress import Progress
-from penstock.report.summary import (
-    DASH,
-    Table,
-    cards,
-    comparison_table,
-    cost_table,
-    epoch_table,
-    metric_table,
-    mix_table,
-    skipped_table,
-    traffic_table,
-)
+from penstock.report.summary import cards
+from penstock.report.tables import DASH, Table, epoch_table, metric_table, mix_table, skipped_table, traffic_table
 from penstock.report.timeline_charts import timeline_charts
-from penstock.units import format_bytes, format_usd
+from penstock.units import format_usd
 
 __all__ = ["environment", "render_markdown", "render_report"]
 
@@ -72,7 +61,6 @@ def render_report(
         title: heading of the page.
         forecast: what was forecast beside what came of it; None where nothing was.
     """
-    compared = compare_with_download(run, steps=steps, cost=cost) if cost else None
     return environment().get_template("report.html").render(
         title=title,
         run=run,
@@ -90,8 +78,9 @@ def render_report(
         epochs=epoch_table(run) if run.epochs else None,
         bill=cost_table(cost) if cost else None,
         forecast=forecast,
-        comparison=comparison_table(run, compared) if compared else None,
-        breakevens=_breakevens(run, compared) if compared else (),
+        cost_charts=_cost_charts(cost) if cost else (),
+        ways=ways_table(cost) if cost else None,
+        advice=advice_table(cost) if cost else None,
         config=sorted((_flag(name), _shown(value)) for name, value in run.config.items()),
         provenance=_provenance(run, evaluation),
     )  # fmt: skip
@@ -123,18 +112,27 @@ def render_markdown(
         drawn = f"{each.share:.1%} by its weight; {each.given / max(sum(one.given for one in run.mix), 1):.1%} drawn"
         lines.append(f"| Drawn of {escape_markdown(name)} | {each.given:,} | {escape_markdown(drawn)} |")
     if forecast is not None:
-        lines += [
-            "",
-            escape_markdown(forecast.caption),
-            "",
-            f"| {' | '.join(forecast.header)} |",
-            "|---|---:|---:|---:|",
-        ]
-        lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in forecast.rows]
+        lines += ["", escape_markdown(forecast.caption), "", *_rows(forecast)]
+    lines += _advice_lines(cost) if cost else []
     warnings = cost.warnings if cost else ()
     if warnings:
         lines += ["", *(f"- {escape_markdown(warning)}" for warning in warnings)]
     return "\n".join(lines) + "\n"
+
+
+def _advice_lines(cost: CostReport) -> list[str]:
+    """Say what held the run up, what the break-evens mean, and give the tables of ways and of what to do."""
+    heading = ["", "## What would make it faster or cheaper", "", escape_markdown(cost.bottleneck)]
+    lines = heading if cost.bottleneck else []
+    lines += [part for shown in (advice_table(cost), ways_table(cost)) if shown for part in ("", *_rows(shown))]
+    return lines + (["", *(f"- {escape_markdown(line)}" for line in cost.meanings)] if cost.meanings else [])
+
+
+def _rows(shown: Table) -> list[str]:
+    """Write a table as Markdown."""
+    marks = ("---" if column in shown.text_columns else "---:" for column in range(len(shown.header)))
+    head = [f"| {' | '.join(map(escape_markdown, shown.header))} |", f"|{'|'.join(marks)}|"]
+    return head + [f"| {' | '.join(map(escape_markdown, row))} |" for row in shown.rows]
 
 
 def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Markup]]:
@@ -163,38 +161,11 @@ def _flag(name: str) -> str:
     return _FLAGS.get(name, name).replace("_", "-")
 
 
-def _breakevens(run: RunRecord, compared: Comparison) -> tuple[str, ...]:
-    hands_over = "hands over, in each pass," if run.config.get("repeat") else "hands over"
-    rate = f"{format_bytes(compared.feed.rate_bytes_per_second)}/s"
-    link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
-    said = [
-        bottleneck(run, compared),
-        f"The link: {link}. An epoch {hands_over} {format_bytes(compared.feed.epoch_bytes)}; after the first one, "
-        f"{format_bytes(compared.feed.window_bytes)} of that were in the window from the epochs before, on "
-        "average. A download would fetch whole objects, which may be more.",
-    ]
-    if math.isfinite(compared.rate_without_stall):
-        said.append(f"A link of {format_bytes(compared.rate_without_stall)}/s (B*) never stalls an epoch.")
-    if not compared.rate_is_measured:
-        said.append(
-            "How large a window would end the stall (W*), and after how many epochs downloading first pays (E*), is "
-            "not told: that needs the rate of the link, which penstock prefetch with a manifest measures."
-        )
-        return tuple(said)
-    need = compared.window_without_stall_bytes
-    said.append(
-        f"W* = {format_bytes(need)}: what the window must keep so that later epochs do not stall on this link."
-        if need
-        else "W* = 0: on this link later epochs do not stall whatever the window keeps."
-    )
-    if compared.stream_usd is not None:
-        epochs = compared.breakeven_epochs
-        said.append(
-            f"E* = {epochs:,}: from so many epochs on, downloading first costs no more."
-            if epochs
-            else "E*: there is none; downloading first never costs less, however many epochs are run."
-        )
-    return tuple(said)
+def _cost_charts(cost: CostReport) -> list[tuple[str, Markup]]:
+    """Return headings and pictures of what costs how much."""
+    found = [("Cost by line", lines_chart(cost))] if any(line.usd for line in cost.lines) else []
+    found += [("Cost by way", ways_chart(cost))] if cost.ways else []
+    return [(heading, Markup(svg)) for heading, svg in found]  # noqa: S704 - serialised by ElementTree, which escapes
 
 
 def _provenance(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, str]]:

@@ -53,7 +53,7 @@ def timeline_charts(run: RunRecord) -> list[tuple[str, str]]:
     if any(each.window_bytes is not None for each in timeline.intervals):
         found.append(("Window", window_chart(timeline)))
     if any(each.memory_bytes is not None or each.cpu_seconds is not None for each in timeline.intervals):
-        found.append(("Processor, memory, GPU", resources_chart(timeline, num_cpus=run.host.num_cpus)))
+        found.append((_resources(timeline), resources_chart(timeline, num_cpus=run.host.num_cpus)))
     return found
 
 
@@ -164,8 +164,13 @@ def resources_chart(timeline: Timeline, *, num_cpus: int) -> str:
     draws[-1] = _with_time(draws[-1], scale)
     height = max(2, len(draws)) * _PANEL_INCHES
     words = "; ".join(told)
-    return panels("resources", "Processor, memory, GPU", f"{words[:1].upper()}{words[1:]}.", draws,
+    return panels("resources", _resources(timeline), f"{words[:1].upper()}{words[1:]}.", draws,
                   height_inches=height)  # fmt: skip
+
+
+def _resources(timeline: Timeline) -> str:
+    has_gpu = any(each.gpu_memory_bytes is not None for each in timeline.intervals)
+    return f"Processor{', memory and GPU' if has_gpu else ' and memory'}"
 
 
 def _draw_cpus(axes: Axes, intervals: Sequence[TimelineInterval], time: Scale, num_cpus: int) -> None:

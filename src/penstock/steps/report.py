@@ -6,13 +6,14 @@ import sys
 
 import msgspec
 
+from penstock.cost.hindsight import in_hindsight
 from penstock.cost.model import bill
 from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
 from penstock.report.forecast_beside import forecast_table
-from penstock.report.summary import Table
+from penstock.report.tables import Table
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_bill_metrics
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
@@ -77,7 +78,8 @@ def _bill(args: ReportOptions, record: RunRecord, steps: list[StepRecord], evalu
         check_region(setting.region, prices)
     if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
-    return bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
+    made = bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
+    return in_hindsight(made, run=record, steps=steps, prices=prices, setting=setting)
 
 
 def _write_pages(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.records import MixShare
 from penstock.report.page import render_markdown, render_report
-from penstock.report.summary import mix_table
+from penstock.report.tables import mix_table
 from penstock.steps._shared.mix_told import mix_lines
 from support.runs import make_run
 

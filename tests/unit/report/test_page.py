@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
+from penstock.cost.hindsight import in_hindsight
 from penstock.records import (
     CostReport,
     Evaluation,
@@ -31,7 +32,7 @@ from penstock.report.page import render_markdown, render_report
 from penstock.report.summary import cards
 from penstock.tasks.metrics import classification_metrics, metric_value
 from support.figures import every_figure
-from support.runs import make_evaluation, make_list_step, make_run
+from support.runs import make_evaluation, make_list_step, make_run, make_timeline
 
 ATTACK = "</script></title></style></svg><script>alert(1)</script><img src=x onerror=alert(1)> \"' & $x^2$ | --> \x00"
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -69,8 +70,9 @@ class _Page(HTMLParser):
 
 
 def _cost(run: RunRecord, evaluation: Evaluation | None, steps: list[StepRecord]) -> CostReport:
-    setting = CostSetting(today=date(2026, 11, 21))
-    return bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=setting)
+    setting, prices = CostSetting(today=date(2026, 11, 21)), load_prices()
+    made = bill(run, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
+    return in_hindsight(made, run=run, steps=steps, prices=prices, setting=setting)
 
 
 def _render(run: RunRecord, evaluation: Evaluation | None, *steps: StepRecord, title: str = "A run") -> str:
@@ -83,11 +85,11 @@ def _words(page: _Page) -> str:
 
 
 def test_page_is_well_formed_and_small() -> None:
-    text = _render(make_run(), make_evaluation(), make_list_step())
+    text = _render(make_run(timeline=make_timeline()), make_evaluation(), make_list_step())
     page = _Page(text)
     assert text.startswith("<!DOCTYPE html>")
     assert len(text.encode()) < 400_000
-    assert page.count("svg") == 4
+    assert page.count("svg") == 4 + 4 + 2
     assert page.count("h1") == 1
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -150,6 +152,51 @@ def test_headline_figures_are_those_of_the_records() -> None:
         "AWS EC2 on-demand price list",
     ):
         assert told in words
+
+
+def _slow(**changes: Any) -> RunRecord:
+    """Return a run that waited for as long as it computed."""
+    epochs = tuple(
+        msgspec.structs.replace(epoch, stall_seconds=epoch.compute_seconds) for epoch in make_run(num_epochs=4).epochs
+    )
+    return make_run(num_epochs=4, epochs=epochs, **changes)
+
+
+def test_what_would_help_a_run_that_waited_is_on_its_page_and_in_its_summary() -> None:
+    run = _slow()
+    cost = _cost(run, None, [])
+    assert cost.advice
+    words = _words(_Page(_render(run, None)))
+    summary = render_markdown(run, evaluation=None, cost=cost, steps=[], title="A run").replace("\\", "")
+    for text in (words, summary):
+        assert "What would make it faster or cheaper" in text
+        assert cost.bottleneck in text
+        for each in cost.advice:
+            assert each.flag in text
+        for line in cost.meanings:
+            assert line in text
+        for way in cost.ways:
+            assert way.told in text
+
+
+def test_a_run_that_training_held_up_is_told_so_and_nothing_else() -> None:
+    run = make_run(epochs=tuple(msgspec.structs.replace(each, stall_seconds=0.1) for each in make_run().epochs))
+    assert "Training was the bottleneck" in _words(_Page(_render(run, None)))
+    advice = _cost(run, None, []).advice
+    assert [each.flag.split()[:2] for each in advice] == [["penstock", "pack"]], "requests are a third of its bill"
+    assert all(each.seconds_saved is None for each in advice)
+
+
+def test_the_timeline_is_drawn_with_its_attempts() -> None:
+    words = _words(_Page(_render(make_run(timeline=make_timeline(attempts=3)), None)))
+    assert "3 attempts, 2 min 00 s idle between them" in words
+    for told in ("What the run did with its time", "Throughput", "Window", "Processor, memory and GPU"):
+        assert told in words
+    assert "GPU" not in _words(_Page(_render(make_run(timeline=make_timeline(gpu=False)), None)))
+
+
+def test_a_run_without_a_timeline_has_no_charts_of_it() -> None:
+    assert "What the run did with its time" not in _words(_Page(_render(make_run(), None)))
 
 
 def test_broken_bound_is_told() -> None:
@@ -234,7 +281,7 @@ def test_no_value_can_become_markup() -> None:
     run = type(run)(**{name: getattr(run, name) for name in run.__struct_fields__} | {"epochs": epochs})
     page = _Page(_render(run, evaluation, make_list_step(step=ATTACK), title=ATTACK))
     assert not {"script", "img", "b"} & {tag for tag, _ in page.tags}
-    assert page.count("svg") == 4
+    assert page.count("svg") == 6
     assert "alert(1)" in _words(page)
     assert not any("\x00" in text for text in page.text)
 
@@ -258,8 +305,9 @@ def test_markdown_tells_the_headlines_and_escapes() -> None:
     assert r"# \*t\*" in text
     assert r"a \| b \# &lt;script&gt;" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(rows) == 9
-    assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+    cells = [len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows]
+    assert cells[:9] == [3] * 9
+    assert set(cells[9:]) <= {4, 6}
 
 
 @pytest.mark.parametrize(
@@ -326,7 +374,7 @@ def test_no_table_is_wider_than_a_page_of_1200(tmp_path: Path) -> None:
 def test_figures_of_every_kind_are_drawn() -> None:
     page = _Page(_render(make_run(), make_evaluation(figures=every_figure("Cardiomegaly"))))
     words = _words(page)
-    assert page.count("svg") == 6
+    assert page.count("svg") == 8
     assert "Cardiomegaly AUROC AUPRC Cardiomegaly 0.812 0.4" in words
     assert "Cardiomegaly score 0.4" in words
     assert words.count("anomaly map") == 5

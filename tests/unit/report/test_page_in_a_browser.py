@@ -11,21 +11,28 @@ from datetime import date
 from pathlib import Path
 
 import matplotlib.image
+import msgspec
 import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
+from penstock.cost.hindsight import in_hindsight
 from penstock.report.page import render_report
 from support.figures import every_figure
-from support.runs import make_evaluation, make_list_step, make_run
+from support.runs import make_evaluation, make_list_step, make_run, make_timeline
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PHONE_WIDTH = 375
+PHONE_WIDTHS = (375, 390)
 MEASURE = """<script>
 const frame = document.querySelector("iframe");
 frame.addEventListener("load", () => {
   const page = frame.contentDocument.documentElement;
   document.body.dataset.measured = page.scrollWidth + "x" + page.scrollHeight;
+  const wide = [...page.querySelectorAll("body *")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return !each.closest("svg") && !each.closest(".hidden") && box.width > 0 && box.right > page.clientWidth + 1;
+  });
+  document.body.dataset.wide = wide.map((each) => each.tagName + " " + each.textContent.slice(0, 40)).join("; ");
 });
 </script>"""
 
@@ -50,9 +57,13 @@ def _browse(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture(name="report")
 def _report() -> str:
-    run, evaluation, steps = make_run(), make_evaluation(figures=every_figure()), [make_list_step()]
-    setting = CostSetting(today=date(2026, 11, 21))
-    cost = bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=setting)
+    epochs = tuple(msgspec.structs.replace(each, stall_seconds=each.compute_seconds) for each in make_run().epochs)
+    run = make_run(epochs=epochs, timeline=make_timeline())
+    evaluation, steps = make_evaluation(figures=every_figure()), [make_list_step()]
+    setting, prices = CostSetting(today=date(2026, 11, 21)), load_prices()
+    made = bill(run, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
+    cost = in_hindsight(made, run=run, steps=steps, prices=prices, setting=setting)
+    assert cost.advice
     return render_report(run, evaluation=evaluation, cost=cost, steps=steps, title="EEG challenge 1: reaction time")
 
 
@@ -83,9 +94,25 @@ def test_page_is_drawn_in_a_sandboxed_frame(
     assert ((red - blue) > 0.3).mean() > 0.002, "the second series of the charts"
 
 
-def test_page_is_no_wider_than_a_phone(report: str, browse: Callable[..., str]) -> None:
-    page = _framed(report, width=PHONE_WIDTH, height=800, more=MEASURE)
-    told = re.search(r'data-measured="(\d+)x(\d+)"', browse(page, "--dump-dom", "--virtual-time-budget=5000"))
+def _on_a_phone(page: str, browse: Callable[..., str], width: int) -> int:
+    """Check that nothing of a page is wider than a phone, and return how high it is."""
+    framed = _framed(page, width=width, height=800, more=MEASURE)
+    dom = browse(framed, "--dump-dom", "--virtual-time-budget=5000")
+    told = re.search(r'data-measured="(\d+)x(\d+)"', dom)
     assert told, "the page did not load"
-    assert int(told[1]) <= PHONE_WIDTH
-    assert int(told[2]) > 2000
+    assert int(told[1]) <= width
+    wide = re.search(r'data-wide="([^"]*)"', dom)
+    assert wide is not None
+    assert wide[1] == "", "cut off, or to be scrolled to"
+    return int(told[2])
+
+
+@pytest.mark.parametrize("width", PHONE_WIDTHS)
+def test_nothing_is_cut_off_on_a_phone(report: str, browse: Callable[..., str], width: int) -> None:
+    assert _on_a_phone(report, browse, width) > 2000
+
+
+def test_a_page_is_printed_as_it_is_seen(report: str, browse: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    browse(report, f"--print-to-pdf={tmp_path / 'out' / 'page.pdf'}", "--no-pdf-header-footer")
+    assert (tmp_path / "out" / "page.pdf").read_bytes().startswith(b"%PDF")

@@ -17,7 +17,7 @@ from penstock.cost.forecasting.streaming import Streamed, fetch_rate, in_turns, 
 from penstock.cost.values import as_decimal, in_money
 from penstock.units import GIB
 
-__all__ = ["Store", "Way", "WayCost", "cost_of"]
+__all__ = ["Store", "Way", "WayCost", "cost_of", "lines_of"]
 
 _HOUR = 3600
 BLOCK_BYTES_PER_SECOND = 125 * 2**20
@@ -233,6 +233,14 @@ def _packed(
         limit=limit,
         lines=(*lines, *streamed.lines),
     )
+
+
+def lines_of(
+    market: Market, link: Link, node: Node, *, wall_seconds: float, gets: float, pages: float, moved_bytes: float
+) -> tuple[Line, ...]:
+    """Return what node, requests and transfer of a stream cost, whose window costs nothing more."""
+    hours = wall_seconds / _HOUR
+    return (_node(node, hours), *market.asked(gets, pages), *market.transfer(link, link.path, moved_bytes, hours))
 
 
 def _node(node: Node, hours: float, *, is_spot: bool = False) -> Line:

@@ -1,0 +1,259 @@
+"""What would have made a run faster or cheaper, each with its effect, computed of the run's own figures.
+
+Nothing is advised for time that could not be gained: where training was the bottleneck, only requests and transfer are
+looked at. Effects are each alone, and not to be added up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from penstock.cost.advice_case import Case, advised, as_seconds
+from penstock.cost.bottleneck import LITTLE_STALL, cause_of
+from penstock.cost.breakeven import Feed, stream_seconds, stream_usd
+from penstock.cost.download_first import Comparison, rates_of
+from penstock.cost.forecasting import Forecast, WayCost
+from penstock.cost.prices import Prices
+from penstock.cost.values import Machine, in_money
+from penstock.errors import ConfigError
+from penstock.records import CostAdvice, CostReport, RunRecord
+from penstock.units import GIB, MIB, format_bytes, format_seconds
+from penstock.window.geometry import KEPT_SHARE
+
+__all__ = ["advice_on"]
+
+_DEAR = Decimal("0.05")
+"""Of the bill: less than this is not worth another place, or another form."""
+_SMALL_REQUEST_BYTES = MIB
+_FULL = 0.8
+"""Of a node's network, from which on the network is taken to be what bounds the rate."""
+_MOST_REPEAT = 1000
+_GBPS, _BITS, _HOUR = 10**9, 8, 3600
+
+
+def advice_on(
+    cost: CostReport, *, run: RunRecord, compared: Comparison, measured: WayCost, other: Forecast, prices: Prices
+) -> tuple[CostAdvice, ...]:
+    """Return what to do, the most useful first.
+
+    Args:
+        cost: the run's bill.
+        compared: the run beside a download first.
+        measured: its epochs as they went.
+        other: what other ways would have taken.
+    """
+    case = Case(
+        cost=cost,
+        run=run,
+        compared=compared,
+        rates=rates_of(run, cost),
+        measured=measured,
+        other=other,
+        prices=prices,
+    )
+    found = list(_cheaper(case))
+    if run.stall_share > LITTLE_STALL:
+        cause = cause_of(run, compared)
+        found += _of_download(case) if cause != "decoding" else ()
+        found += _of_decoding(case) if cause != "download" else ()
+    useful = [each for each in found if (each.seconds_saved or 0) > 0 or (each.usd_saved or 0) > 0]
+    return tuple(sorted(useful, key=_rank))
+
+
+def _rank(each: CostAdvice) -> tuple[Decimal, Decimal]:
+    """Put what saves most dollars first, and what saves most time where dollars are not known."""
+    return -(each.usd_saved or Decimal(0)), -(each.seconds_saved or Decimal(0))
+
+
+def _of_download(case: Case) -> Iterator[CostAdvice]:
+    """What brings bytes sooner, or fewer of them."""
+    yield from _window(case)
+    yield from _cache(case)
+    yield from _repeat(case)
+    yield from _faster_node(case)
+    yield from _staged(case)
+
+
+def _window(case: Case) -> Iterator[CostAdvice]:
+    kept = case.compared.window_without_stall_bytes
+    if case.epochs < 2 or case.passes > 1 or not case.feed.window_bytes < kept < case.feed.epoch_bytes:
+        return
+    size = math.ceil(kept / KEPT_SHARE / MIB)
+    told = f"keeps {format_bytes(kept)} of {format_bytes(case.feed.epoch_bytes)} for the next epoch (W*)"
+    yield _streamed(case, replace(case.feed, window_bytes=kept), "A larger window", f"--window-size {size}Mi", told)
+
+
+def _cache(case: Case) -> Iterator[CostAdvice]:
+    if case.epochs < 2 or case.passes > 1 or case.run.config.get("mode", "stream") != "stream":
+        return
+    size = f"{format_bytes(case.feed.epoch_bytes)} of disk"
+    told = f"downloads everything once, in the first epoch, to a disk of the node's ({size}), and reads it there"
+    yield _streamed(
+        case, replace(case.feed, window_bytes=case.feed.epoch_bytes), "Keep everything on disk", "--mode cache", told
+    )
+
+
+def _repeat(case: Case) -> Iterator[CostAdvice]:
+    feed, epochs = case.feed, case.epochs
+    computed = feed.compute_seconds / case.passes
+    times = math.ceil(feed.epoch_bytes / feed.rate_bytes_per_second / computed) if computed else _MOST_REPEAT
+    times = min(max(times, case.passes + 1), epochs * case.passes, _MOST_REPEAT)
+    if times <= case.passes:
+        return
+    fewer = math.ceil(epochs * case.passes / times)
+    then = replace(feed, window_bytes=0.0, compute_seconds=computed * times)
+    told = "reads each part of the data so often while the next one comes; the order is less random"
+    yield _streamed(
+        case, then, "Read each part several times", f"--repeat {times} --epochs {fewer}", told, epochs=fewer
+    )
+
+
+def _streamed(case: Case, then: Feed, action: str, flag: str, told: str, *, epochs: int | None = None) -> CostAdvice:
+    """Advise on another feed: what it saves is the difference of both by the same arithmetic, at most the stall."""
+    epochs = epochs or case.epochs
+    saved = stream_seconds(case.feed, case.epochs) - stream_seconds(then, epochs)
+    usd = None
+    if case.rates is not None:
+        usd = stream_usd(case.feed, case.rates, case.epochs) - stream_usd(then, case.rates, epochs)
+    if not case.compared.rate_is_measured:
+        told = f"{told}; if it was the download that was waited for"
+    return advised(action, flag, told, seconds=min(saved, case.run.stall_seconds), usd=usd)
+
+
+def _faster_node(case: Case) -> Iterator[CostAdvice]:
+    """Another kind of node, with the same GPU and a faster network, where the network bounds the rate."""
+    now = case.prices.machine(case.other.node.name)
+    rate = case.feed.rate_bytes_per_second
+    price = case.other.node.usd_per_hour
+    if now is None or price is None or now.network_baseline_gbps is None or rate < _FULL * _rate_of(now):
+        return
+    needed = min(case.compared.rate_without_stall, 1e15)
+    found: list[CostAdvice] = []
+    for machine in case.prices.machines:
+        is_like = machine.provider == now.provider and machine.gpu == now.gpu and machine.num_gpus >= now.num_gpus
+        if is_like and machine.name != now.name and _rate_of(machine) > _rate_of(now):
+            found += _on(case, machine, min(needed, rate * _rate_of(machine) / _rate_of(now)))
+    yield from sorted(found, key=_rank)[:1]
+
+
+def _on(case: Case, machine: Machine, rate: float) -> Iterator[CostAdvice]:
+    """Advise on a kind of node where it has a price."""
+    try:
+        usd_per_hour = case.prices.node(machine.name, region=case.other.link.region).usd
+    except ConfigError:
+        return
+    saved = stream_seconds(case.feed, case.epochs) - stream_seconds(
+        replace(case.feed, rate_bytes_per_second=rate), case.epochs
+    )
+    saved = min(saved, case.run.stall_seconds)
+    now = float(case.other.node.usd_per_hour or 0) * case.measured.wall_seconds
+    usd = (now - float(usd_per_hour) * (case.measured.wall_seconds - saved)) / _HOUR
+    told = f"its network lasts at {machine.network_baseline_gbps:g} Gbit/s; what it computes is taken to be the same"
+    yield advised("A node with a faster network", f"--instance-type {machine.name}", told, seconds=saved, usd=usd)
+
+
+def _rate_of(machine: Machine) -> float:
+    return float(machine.network_baseline_gbps or 0) * _GBPS / _BITS
+
+
+def _staged(case: Case) -> Iterator[CostAdvice]:
+    """A cheap machine that downloads while the dear one is not there yet."""
+    found = [each.mid for each in case.other.outlooks if each.mid.way.is_staged and each.mid.fits]
+    for cost in found if case.other.node.usd_per_hour is not None else ():
+        if cost.unpriced or case.measured.unpriced:
+            continue
+        told = (
+            f"fetching {format_bytes(cost.disk_bytes)} to a volume takes {format_seconds(cost.ahead_seconds)}; the "
+            "node begins then, and is paid for its epochs alone"
+        )
+        yield CostAdvice(
+            action="Download ahead on a cheap machine",
+            flag="--source /VOLUME",
+            told=told,
+            seconds_saved=as_seconds(case.measured.wall_seconds - cost.wall_seconds),
+            usd_saved=in_money(case.measured.usd - cost.usd),
+        )
+
+
+def _of_decoding(case: Case) -> Iterator[CostAdvice]:
+    """What decodes faster, or less often."""
+    yield from _workers(case)
+    if case.epochs < 2 or case.run.config.get("mode", "stream") == "preprocess":
+        return
+    told = "decodes once for all epochs; the pass that does it is not counted in this"
+    saved = case.run.stall_seconds * (case.epochs - 1) / case.epochs
+    yield _timed(case, "Decode once", "--mode preprocess", told, saved)
+
+
+def _workers(case: Case) -> Iterator[CostAdvice]:
+    """More processes, as many as there are processors at most."""
+    stall, computed = case.run.stall_seconds, case.feed.compute_seconds * case.epochs
+    decoded = (stall + computed) * case.workers if case.workers else stall
+    wanted = math.ceil(decoded / computed) if computed else case.run.host.num_cpus
+    workers = min(max(wanted, case.workers + 1), case.run.host.num_cpus)
+    if workers <= case.workers:
+        return
+    left = max(computed, decoded / workers)
+    told = f"decode beside the training; there are {case.run.host.num_cpus} processors"
+    yield _timed(case, "Decode in more processes", f"--workers {workers}", told, stall + computed - left)
+
+
+def _timed(case: Case, action: str, flag: str, told: str, saved: float) -> CostAdvice:
+    """Advise on what saves time alone."""
+    saved = min(saved, case.run.stall_seconds)
+    usd = None if case.rates is None else saved * case.rates.node_usd_per_second
+    if not case.compared.rate_is_measured:
+        told = f"{told}; if it was decoding that was waited for"
+    return advised(action, flag, told, seconds=saved, usd=usd)
+
+
+def _cheaper(case: Case) -> Iterator[CostAdvice]:
+    """What saves dollars however long the run takes."""
+    yield from _same_region(case)
+    yield from _packed(case)
+
+
+def _same_region(case: Case) -> Iterator[CostAdvice]:
+    paid = _paid(case, "transfer-")
+    if paid <= _DEAR * case.cost.total_usd or case.other.link.path == "same-region":
+        return
+    moved = sum((line.quantity for line in case.cost.lines if "transfer-" in line.item), Decimal(0))
+    told = f"{format_bytes(float(moved) * GIB)} came by way of {case.other.link.path}; within a region that is free"
+    yield CostAdvice(
+        action="A node in the data's own region",
+        flag="--transfer same-region",
+        told=told,
+        seconds_saved=None,
+        usd_saved=in_money(paid),
+    )
+
+
+def _paid(case: Case, word: str) -> Decimal:
+    """Return the dollars of lines that a word is in the item or the unit of."""
+    lines = [line for line in case.cost.lines if word in line.item or word in line.unit]
+    return sum((line.usd for line in lines if line.usd is not None), Decimal(0))
+
+
+def _packed(case: Case) -> Iterator[CostAdvice]:
+    """Large objects, where requests for small ones are what is paid for."""
+    gets = case.run.meters.get_requests
+    each = case.run.meters.bytes_downloaded / gets if gets else math.inf
+    if each >= _SMALL_REQUEST_BYTES or _paid(case, "requests") <= _DEAR * case.cost.total_usd:
+        return
+    for outlook in case.other.outlooks:
+        cost = outlook.mid
+        if cost.way.is_packed and not cost.unpriced and not case.measured.unpriced:
+            told = (
+                f"a request brought {format_bytes(each)} on average; large objects need fewer, the packing itself is "
+                "counted in this"
+            )
+            yield CostAdvice(
+                action="Pack the dataset once",
+                flag="penstock pack SOURCE --into BUCKET",
+                told=told,
+                seconds_saved=None,
+                usd_saved=in_money(case.measured.usd - cost.usd),
+            )

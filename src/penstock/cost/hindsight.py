@@ -1,0 +1,205 @@
+"""A run looked back on: what held it up, what its break-evens mean, how else its data could have gone, and what to do.
+
+All of it is of the run's own figures: the bytes of an epoch, the seconds it computed, the rate of the link as a probe
+measured it, or else as the run got it on average. Dollars are those of the prices that its bill is made with, and of
+the epochs alone: listing, start and evaluation are the same whichever way the data goes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import msgspec
+
+from penstock.cost.advice import advice_on
+from penstock.cost.bottleneck import bottleneck
+from penstock.cost.download_first import Comparison, compare_with_download
+from penstock.cost.forecasting import Demand, Line, Link, Node, Places, WayCost, forecast_ways
+from penstock.cost.forecasting.inputs import node_of
+from penstock.cost.forecasting.market import Market
+from penstock.cost.forecasting.ways import Way, lines_of
+from penstock.cost.prices import Prices
+from penstock.cost.seller import seller_of
+from penstock.cost.setting import CostSetting
+from penstock.cost.values import as_decimal, in_money
+from penstock.records import CostReport, CostWay, RunRecord, StepRecord
+from penstock.units import GIB, format_bytes
+
+__all__ = ["in_hindsight"]
+
+_HOUR = 3600
+_MEASURED_BY_ITSELF = ("stream", "window")
+"""Ways that are how the run went: that is measured, and need not be computed."""
+
+
+def in_hindsight(
+    cost: CostReport, *, run: RunRecord, steps: Sequence[StepRecord], prices: Prices, setting: CostSetting
+) -> CostReport:
+    """Return a bill with what there is to say of its run, which is nothing where no epoch was finished.
+
+    Args:
+        cost: the bill.
+        run: that it is of.
+        steps: records of the run's other steps, one of which may have measured the link.
+        prices: that it is made with.
+        setting: that it is made with.
+    """
+    compared = compare_with_download(run, steps=steps, cost=cost)
+    if compared is None:
+        return cost
+    node, market = _node(cost, run, prices, setting), _market(run, prices, setting)
+    link = _link(compared, setting)
+    other = forecast_ways(_demand(run, compared), link, node, _places(run), market)
+    measured = _as_it_went(cost, run, compared, link, node, market)
+    return msgspec.structs.replace(
+        cost,
+        bottleneck=bottleneck(run, compared),
+        meanings=_meanings(run, compared),
+        ways=(
+            _told(measured, is_measured=True),
+            *(_told(each.mid) for each in other.outlooks if each.mid.way.name not in _MEASURED_BY_ITSELF),
+        ),
+        advice=advice_on(cost, run=run, compared=compared, measured=measured, other=other, prices=prices),
+    )
+
+
+def _demand(run: RunRecord, compared: Comparison) -> Demand:
+    """Return what an epoch asked for: as many requests a byte as the run made."""
+    gets = run.meters.count("GET", "HEAD", purpose="data").sent or run.meters.get_requests
+    requests = gets / run.meters.bytes_downloaded * compared.feed.epoch_bytes
+    return Demand(
+        epoch_bytes=compared.feed.epoch_bytes,
+        epoch_requests=requests,
+        pages=run.meters.list_requests,
+        num_objects=requests,
+        epochs=compared.num_epochs,
+        compute_seconds=compared.feed.compute_seconds,
+    )
+
+
+def _link(compared: Comparison, setting: CostSetting) -> Link:
+    told = "as it was measured" if compared.rate_is_measured else "as the run got it on average"
+    return Link(
+        bytes_per_second=compared.feed.rate_bytes_per_second, told=told, path=setting.transfer, region=setting.region
+    )
+
+
+def _node(cost: CostReport, run: RunRecord, prices: Prices, setting: CostSetting) -> Node:
+    """Return the training's nodes at the bill's price; their network is no limit to a rate that was measured on it."""
+    line = next((line for line in cost.lines if line.unit == "hour"), None)
+    kind = setting.instance_type or run.host.instance_type or (line.item if line else "")
+    node = node_of(kind, prices, region=setting.region)
+    usd = None if line is None or line.unit_usd is None else line.unit_usd * setting.num_nodes
+    return replace(node, usd_per_hour=usd, spot_usd_per_hour=_spot(node, setting), network_bytes_per_second=None)
+
+
+def _spot(node: Node, setting: CostSetting) -> Decimal | None:
+    return None if node.spot_usd_per_hour is None else node.spot_usd_per_hour * setting.num_nodes
+
+
+def _places(run: RunRecord) -> Places:
+    return Places(window_bytes=run.meters.window_bytes)
+
+
+def _market(run: RunRecord, prices: Prices, setting: CostSetting) -> Market:
+    seller = seller_of(run, prices=setting.source_prices)
+    return Market(prices=prices, tariff=seller.tariff, region=setting.region, is_priced=seller.is_priced)
+
+
+def _as_it_went(
+    cost: CostReport, run: RunRecord, compared: Comparison, link: Link, node: Node, market: Market
+) -> WayCost:
+    """Return what the epochs took, priced as the other ways are."""
+    window = run.meters.window_bytes
+    way = Way(name="as it was", told=f"streamed through a window of {format_bytes(window)}, as measured")
+    gets, pages = run.meters.get_requests, run.meters.list_requests
+    moved, wall = run.meters.bytes_downloaded, compared.stream_seconds
+    return WayCost(
+        way=way,
+        wall_seconds=wall,
+        stall_seconds=run.stall_seconds,
+        moved_bytes=moved,
+        get_requests=gets,
+        disk_bytes=run.meters.window_high_water_bytes,
+        fits=True,
+        limit="",
+        lines=(
+            *lines_of(market, link, node, wall_seconds=wall, gets=gets, pages=pages, moved_bytes=moved),
+            *_disk(cost, run, wall),
+        ),
+    )
+
+
+def _disk(cost: CostReport, run: RunRecord, wall_seconds: float) -> list[Line]:
+    """Return the window's disk for the time of the epochs, by the bill's line of it."""
+    hours = as_decimal(run.meters.window_bytes * wall_seconds / GIB / _HOUR)
+    found = [line for line in cost.lines if line.unit == "GiB-hour"]
+    return [
+        Line(
+            what=line.what,
+            quantity=hours,
+            unit=line.unit,
+            usd=None if line.unit_usd is None else in_money(hours * line.unit_usd),
+        )
+        for line in found
+    ]
+
+
+def _told(cost: WayCost, *, is_measured: bool = False) -> CostWay:
+    return CostWay(
+        name=cost.way.name,
+        told=cost.way.told,
+        is_measured=is_measured,
+        wall_seconds=as_decimal(round(cost.wall_seconds, 3)),
+        stall_seconds=as_decimal(round(cost.stall_seconds, 3)),
+        usd=cost.usd,
+        unpriced=cost.unpriced,
+        disk_bytes=math.ceil(cost.disk_bytes),
+        fits=cost.fits,
+    )
+
+
+def _meanings(run: RunRecord, compared: Comparison) -> tuple[str, ...]:
+    """Say what the break-evens are, in words and in the run's own figures."""
+    feed = compared.feed
+    hands_over = "hands over, in each pass," if run.config.get("repeat") else "hands over"
+    rate = f"{format_bytes(feed.rate_bytes_per_second)}/s"
+    link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
+    said = [
+        f"The link: {link}. An epoch {hands_over} {format_bytes(feed.epoch_bytes)}; after the first one, "
+        f"{format_bytes(feed.window_bytes)} of that were in the window from the epochs before, on average. A download "
+        "would fetch whole objects, which may be more."
+    ]
+    if math.isfinite(compared.rate_without_stall):
+        said.append(f"B* = {format_bytes(compared.rate_without_stall)}/s: {_of_link(compared)}")
+    if not compared.rate_is_measured:
+        said.append(
+            "How large a window would end the stall (W*), and after how many epochs downloading first pays (E*), is "
+            "not told: that needs the rate of the link, which penstock prefetch with a manifest measures."
+        )
+        return tuple(said)
+    need = compared.window_without_stall_bytes
+    said.append(
+        f"W* = {format_bytes(need)}: what the window must keep so that later epochs do not stall on this link."
+        if need
+        else "W* = 0: on this link later epochs do not stall whatever the window keeps."
+    )
+    if compared.stream_usd is not None:
+        epochs = compared.breakeven_epochs
+        said.append(
+            f"E* = {epochs:,}: from so many epochs on, downloading first costs no more."
+            if epochs
+            else "E*: there is none; downloading first never costs less, however many epochs are run."
+        )
+    return tuple(said)
+
+
+def _of_link(compared: Comparison) -> str:
+    need = "a link that fast brings an epoch in the time that the node computes it, so that it never waits"
+    if not compared.rate_is_measured:
+        return f"{need}."
+    times = compared.rate_without_stall / compared.feed.rate_bytes_per_second
+    return f"{need}; this one is {f'{times:.3g} times too slow' if times > 1 else 'fast enough'}."

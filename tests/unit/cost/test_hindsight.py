@@ -1,0 +1,202 @@
+"""What a report says of a run that waited: why, what else there was, and what would help, by the run's own figures."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from penstock.cost import CostSetting, bill, load_prices
+from penstock.cost.breakeven import Feed, stream_seconds
+from penstock.cost.hindsight import in_hindsight
+from penstock.cost.waiting import rate_while_waiting
+from penstock.records import (
+    CostAdvice,
+    CostReport,
+    EpochRecord,
+    Host,
+    Meters,
+    RunRecord,
+    StepRecord,
+    Timeline,
+    TimelineInterval,
+    decode_record,
+    encode_record,
+)
+from support.runs import MIB, make_list_step, make_run, sent
+
+TODAY = date(2026, 11, 21)
+D, RATE, COMPUTE, EPOCHS = 600 * MIB, 10 * MIB, 20.0, 4
+"""Of an epoch that needs 60 s of the link and computes for 20."""
+
+
+def _epochs(stall_seconds: float, *, compute_seconds: float = COMPUTE) -> tuple[EpochRecord, ...]:
+    return tuple(
+        EpochRecord(
+            epoch=number,
+            num_steps=10,
+            num_samples=100,
+            train_loss=1.0,
+            valid={},
+            stall_seconds=stall_seconds,
+            compute_seconds=compute_seconds,
+            valid_seconds=0.0,
+        )
+        for number in range(EPOCHS)
+    )
+
+
+def _run(stall_seconds: float = 40.0, **changes: Any) -> RunRecord:
+    fields: dict[str, Any] = {
+        "epochs": _epochs(stall_seconds),
+        "wall_seconds": EPOCHS * (COMPUTE + stall_seconds),
+        "config": {"source": "s3://bucket/data", "workers": 0},
+        "meters": Meters(
+            bytes_downloaded=EPOCHS * D, sample_bytes=EPOCHS * D, requests=sent(GET=EPOCHS * 60), window_bytes=64 * MIB
+        ),
+    }
+    return make_run(**(fields | changes))
+
+
+def _probe(rate: float = RATE) -> StepRecord:
+    return make_list_step(step="prefetch", wall_seconds=5.0, details={"rate_bytes_per_second": float(rate)})
+
+
+def _told(run: RunRecord, *steps: StepRecord, **setting: Any) -> CostReport:
+    asked, prices = CostSetting(today=TODAY, **setting), load_prices()
+    made = bill(run, steps=steps, evaluation=None, prices=prices, setting=asked)
+    return in_hindsight(made, run=run, steps=steps, prices=prices, setting=asked)
+
+
+def _named(found: CostReport) -> dict[str, CostAdvice]:
+    return {each.flag.split()[0]: each for each in found.advice}
+
+
+def test_a_run_that_waits_for_its_link_is_told_the_window_that_ends_it() -> None:
+    found = _told(_run(), _probe())
+    advice = _named(found)["--window-size"]
+    kept = D - RATE * COMPUTE
+    now = Feed(epoch_bytes=D, window_bytes=0, rate_bytes_per_second=RATE, compute_seconds=COMPUTE)
+    then = Feed(epoch_bytes=D, window_bytes=kept, rate_bytes_per_second=RATE, compute_seconds=COMPUTE)
+    saved = stream_seconds(now, EPOCHS) - stream_seconds(then, EPOCHS)
+    assert saved == pytest.approx(3 * 40)
+    assert float(advice.seconds_saved or 0) == pytest.approx(saved)
+    price = next(line.unit_usd for line in found.lines if line.unit == "hour")
+    assert price is not None
+    assert float(advice.usd_saved or 0) == pytest.approx(saved / 3600 * float(price), rel=0.01)
+    assert "460Mi" in advice.flag  # 400 MiB of which 87 % would be kept
+    assert found.bottleneck.startswith("The download was the bottleneck")
+    assert "--workers" not in _named(found)
+
+
+def test_what_saves_most_comes_first_and_nothing_saves_more_than_the_wait() -> None:
+    run = _run()
+    found = _told(run, _probe())
+    saved = [each.usd_saved or Decimal(0) for each in found.advice]
+    assert saved == sorted(saved, reverse=True)
+    assert len(saved) >= 4
+    for each in found.advice:
+        assert each.seconds_saved is None or float(each.seconds_saved) <= run.stall_seconds
+        assert (each.usd_saved or 0) > 0 or (each.seconds_saved or 0) > 0
+
+
+def test_where_training_was_the_bottleneck_nothing_is_advised() -> None:
+    found = _told(_run(0.5), _probe(40 * MIB))
+    assert found.advice == ()
+    assert found.bottleneck.startswith("Training was the bottleneck")
+    assert found.ways
+
+
+def test_a_run_that_waits_for_decoding_is_told_of_workers_and_not_of_the_link() -> None:
+    run = _run(host=Host(num_cpus=8, device="cpu", num_devices=0, instance_type="g5.xlarge"))
+    found = _named(_told(run, _probe(100 * MIB)))
+    assert "--window-size" not in found
+    # 40 s of decoding beside 20 s of computing: two processes are as fast as the training.
+    assert found["--workers"].flag == "--workers 2"
+    assert float(found["--workers"].seconds_saved or 0) == pytest.approx(EPOCHS * 40)
+    assert "preprocess" in found["--mode"].flag
+
+
+def test_transfer_that_is_paid_for_is_told_even_without_a_wait() -> None:
+    found = _told(_run(0.5), _probe(40 * MIB), transfer="nat+cross-region")
+    [advice] = found.advice
+    paid = sum(line.usd or 0 for line in found.lines if "transfer-" in line.item)
+    assert (advice.flag, advice.usd_saved, advice.seconds_saved) == ("--transfer same-region", paid, None)
+
+
+def test_a_network_that_is_full_is_told_of_a_faster_one() -> None:
+    prices = load_prices()
+    now = prices.machine("g5.xlarge")
+    assert now is not None
+    full = float(now.network_baseline_gbps or 0) * 1e9 / 8
+    size = int(60 * full)
+    meters = Meters(bytes_downloaded=EPOCHS * size, sample_bytes=EPOCHS * size, requests=sent(GET=9999))
+    found = _named(_told(_run(meters=meters), _probe(full)))
+    other = prices.machine(found["--instance-type"].flag.split()[1])
+    assert other is not None
+    assert (other.gpu, other.provider) == (now.gpu, now.provider)
+    assert (other.network_baseline_gbps or 0) > (now.network_baseline_gbps or 0)
+
+
+def test_other_ways_are_priced_as_the_one_that_was_gone() -> None:
+    found = _told(_run(), _probe())
+    measured, *others = found.ways
+    assert measured.is_measured
+    assert not any(each.is_measured for each in others)
+    assert float(measured.wall_seconds) == pytest.approx(EPOCHS * 60)
+    download = next(each for each in others if each.name.startswith("download-"))
+    assert float(download.wall_seconds) == pytest.approx(60 + EPOCHS * COMPUTE, rel=0.02)
+    assert download.usd < measured.usd
+    node = next(line for line in found.lines if line.unit == "hour")
+    assert float(measured.usd) == pytest.approx(float(node.usd or 0) * EPOCHS * 60 / _run().wall_seconds, rel=0.02)
+
+
+def test_what_has_no_price_is_told_by_its_time() -> None:
+    host = Host(num_cpus=4, device="cpu", num_devices=0)
+    found = _told(_run(host=host), _probe())
+    assert found.ways[0].unpriced
+    times = [each.seconds_saved or Decimal(0) for each in found.advice if each.usd_saved is None]
+    assert times
+    assert times == sorted(times, reverse=True)
+
+
+def test_nothing_is_said_of_a_run_without_an_epoch() -> None:
+    found = _told(_run(epochs=()), _probe())
+    assert (found.bottleneck, found.ways, found.advice, found.meanings) == ("", (), (), ())
+
+
+def test_a_bill_with_all_of_it_reads_back_as_it_was() -> None:
+    found = _told(_run(), _probe())
+    assert decode_record(encode_record(found), CostReport) == found
+
+
+def _waiting(cpu_seconds: float | None, *, seconds: float = 10.0) -> Timeline:
+    interval = TimelineInterval(
+        attempt=0,
+        start_seconds=0.0,
+        end_seconds=seconds,
+        stall_seconds=0.9 * seconds,
+        downloaded_bytes=int(RATE * seconds),
+        cpu_seconds=cpu_seconds,
+    )
+    return Timeline(started_at="2026-11-21T10:15:12+00:00", stride_seconds=1.0, intervals=(interval,))
+
+
+@pytest.mark.parametrize(
+    ("timeline", "rate"),
+    [
+        (_waiting(1.0), RATE),
+        (_waiting(9.5), None),
+        (_waiting(None), None),
+        (_waiting(0.1, seconds=1.0), None),
+        (None, None),
+    ],
+    ids=["idle", "decoding", "unknown", "short", "none"],
+)
+def test_a_run_that_waits_for_nothing_else_measures_its_link(timeline: Timeline | None, rate: float | None) -> None:
+    assert rate_while_waiting(timeline) == rate
+    found = _told(_run(timeline=timeline))
+    assert ("The download was the bottleneck" in found.bottleneck) is (rate is not None)
+    assert any("W* =" in line for line in found.meanings) is (rate is not None)
