@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from penstock import __version__
+from penstock.allocating import LEAN
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
 from penstock.extras import is_there, lacking
@@ -49,8 +50,8 @@ _NEEDS = {
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }
 """Modules of extras that a step needs, at its end too."""
-_WITHOUT_ALGEBRA = ("list", "prefetch")
-"""Steps that have no use for the thread a core that numpy starts as it is imported, as children of ours (``Child``)."""
+_LEAN = ("list", "prefetch")
+"""Steps that compute nothing, as children of ours (``Child``): what numpy and Arrow would do for it is left out."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Of a disk that is full, or that may not be written to, wherever a step meets them."""
 
@@ -64,8 +65,9 @@ def load_step(name: str) -> Step:
     for module in _NEEDS.get(name, ()):
         if not is_there(module):
             raise lacking(f"`penstock {name}` needs {module}", _EXTRAS[module])
-    if name in _WITHOUT_ALGEBRA:
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if name in _LEAN:
+        for variable, value in LEAN.items():
+            os.environ.setdefault(variable, value)
     return cast("Step", importlib.import_module(f"penstock.steps.{module_of(name)}"))
 
 

@@ -21,13 +21,12 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, Self
 
+from penstock.allocating import LEAN
 from penstock.children.messages import MOST_BYTES, Message, decode_message
 from penstock.children.telling import STOP_SECONDS
 
 __all__ = ["Child"]
 
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-"""Numpy's linear algebra, which none has a use for, starts a thread a core when it is imported: 60 ms of CPU on two."""
 _LOOK_MILLISECONDS = 100
 """Between two looks at a child whose end the kernel does not tell of."""
 
@@ -66,7 +65,7 @@ class Child:
         stderr: int | IO[Any] | None = None,
         environment: Mapping[str, str | None] | None = None,
     ) -> None:
-        variables = {**_ENVIRONMENT, **os.environ, **(environment or {})}
+        variables = {**LEAN, **os.environ, **(environment or {})}
         with _starting, contextlib.ExitStack() as opened:
             ours, its = (opened.enter_context(end) for end in socket.socketpair(type=socket.SOCK_SEQPACKET))
             self._process = subprocess.Popen(  # noqa: S603 - our own modules, no shell

@@ -11,25 +11,34 @@ import pytest
 from penstock.children.process import Child
 from penstock.cli import load_step
 
+VARIABLES = [("OPENBLAS_NUM_THREADS", "1", "3"), ("ARROW_DEFAULT_MEMORY_POOL", "system", "mimalloc")]
+"""Names of variables, with what they are set to and what a person may set them to."""
 
-@pytest.mark.parametrize(("own", "told"), [(None, b"1"), ("3", b"3")])
-def test_a_child_starts_no_threads_for_linear_algebra_unless_it_is_told_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str | None, told: bytes
+
+@pytest.mark.parametrize(("name", "ours", "own"), VARIABLES)
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_child_does_without_threads_and_an_allocator_of_others_unless_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, ours: str, own: str, is_told: bool
 ) -> None:
-    (tmp_path / "tells.py").write_text("import os; print(os.environ['OPENBLAS_NUM_THREADS'])")
+    (tmp_path / "tells.py").write_text(f"import os; print(os.environ[{name!r}])")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    if own:
-        monkeypatch.setenv("OPENBLAS_NUM_THREADS", own)
+    monkeypatch.delenv(name, raising=False)
+    if is_told:
+        monkeypatch.setenv(name, own)
     with Child(["tells"], stdout=subprocess.PIPE) as child:
-        assert child.stdout.read().strip() == told
+        assert child.stdout.read().strip().decode() == (own if is_told else ours)
 
 
+@pytest.mark.parametrize(("name", "ours", "own"), VARIABLES)
 @pytest.mark.parametrize("step", ["list", "prefetch"])
-def test_nor_does_the_same_step_that_a_person_starts(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+def test_so_does_the_same_step_that_a_person_starts(
+    step: str, monkeypatch: pytest.MonkeyPatch, name: str, ours: str, own: str
+) -> None:
+    for each, _, _ in VARIABLES:
+        monkeypatch.setenv(each, "")  # put back behind the test, as it was
+        monkeypatch.delenv(each)
     load_step(step)
-    assert os.environ.pop("OPENBLAS_NUM_THREADS") == "1"
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert os.environ[name] == ours
+    monkeypatch.setenv(name, own)
     load_step(step)
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+    assert os.environ[name] == own
