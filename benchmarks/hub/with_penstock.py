@@ -14,18 +14,20 @@ from benchmarks.hub.cellspec import CellSpec
 Rows = Iterable[Mapping[str, Any]]
 COLUMNS = ["id", "text"]
 WINDOW = "64Mi"
-SMALL_WINDOW = "32Mi"
-"""For pictures, of which a batch has 6 MiB."""
-BATCH = 250
+SMALL_WINDOW = "16Mi"
+"""For pictures, of which a batch has 2 MiB."""
+BATCH, SMALL_BATCH = 250, 64
 
 
 def _text(name: str) -> penstock.Dataset:
     return penstock.parquet(f"hf://datasets/org/{name}", split="train", columns=COLUMNS)
 
 
-def _rows(cell: CellSpec, dataset: penstock.Dataset | penstock.Mixed, **options: Any) -> Iterator[Mapping[str, Any]]:
+def _rows(
+    cell: CellSpec, dataset: penstock.Dataset | penstock.Mixed, *, batch: int = BATCH, **options: Any
+) -> Iterator[Mapping[str, Any]]:
     options = {"epochs": 1, "window": WINDOW, "window_folder": cell.window_folder, "collate": list} | options
-    with dataset.loader(BATCH, **options) as loader:
+    with dataset.loader(batch, **options) as loader:
         for batch in loader:
             yield from batch
 
@@ -41,9 +43,9 @@ def json_lines(cell: CellSpec) -> Rows:
 
 
 def webdataset(cell: CellSpec) -> Rows:
-    """Return the samples of TAR files, pictures left as they are."""
+    """Return the samples of TAR files, pictures left as they are; given while they are listed, as JSON lines are."""
     dataset = penstock.tar("hf://datasets/org/pictures", split="train").map(_with_json)
-    return _rows(cell, dataset, shuffle="none", window=SMALL_WINDOW)
+    return _rows(cell, dataset, batch=SMALL_BATCH, shuffle="none", window=SMALL_WINDOW, stream_listing=True)
 
 
 def _with_json(sample: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """Manifests of a listing that is not done: each holds the extents that came after the last one's.
 
 Parts grow: each takes twice as many samples as the one before, so a trainer that reads them one after the other waits
-little for the first, and few times for another. Where one ends depends on the samples alone, never on time.
+little for the first, and few times for another. Where samples are large, an eighth as many are a part: an archive may
+be read whole to be listed. Where one ends depends on the samples alone, never on time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from typing import Self
 from penstock.manifest.schema import Extent, ManifestInfo
 from penstock.manifest.writer import ManifestWriter
 from penstock.options.plan import PlanOptions
+from penstock.units import MIB
 
 __all__ = ["FIRST_PART_SAMPLES", "ManifestParts"]
 
 FIRST_PART_SAMPLES = PlanOptions.first_part
+FIRST_PART_BYTES = 32 * MIB
+"""Of the extents of the first part, from which on an eighth of its samples is enough."""
+LARGE_SHARE = 8
 
 
 class ManifestParts:
@@ -28,7 +33,7 @@ class ManifestParts:
         folder: where they go, as ``00000.parquet`` and so on.
         finish: finishes a part's writer.
         on_part: called with each part that is whole.
-        first_part_samples: samples of the first part, or more by the rest of an extent.
+        first_part_samples: samples of the first part, or more by the rest of an extent; an eighth where they are large.
 
     Raises:
         DiskFull, OutputUnwritable: from any method.
@@ -45,8 +50,8 @@ class ManifestParts:
         self._folder = folder
         self._finish = finish
         self._on_part = on_part
-        self._part_samples = first_part_samples
-        self._num_parts = self._num_samples = 0
+        self._part_samples, self._part_bytes = first_part_samples, FIRST_PART_BYTES
+        self._num_parts = self._num_samples = self._num_bytes = 0
         self._open = contextlib.ExitStack()
         self._writer: ManifestWriter | None = None
 
@@ -64,9 +69,10 @@ class ManifestParts:
             self._writer = self._open.enter_context(ManifestWriter(self._path(self._num_parts)))
         self._writer.add(extent, split=split)
         self._num_samples += extent.num_samples
-        if self._num_samples >= self._part_samples:
+        self._num_bytes += extent.size_bytes
+        if self._is_full():
             self.finish()
-            self._part_samples *= 2
+            self._part_samples, self._part_bytes = 2 * self._part_samples, 2 * self._part_bytes
 
     def finish(self) -> None:
         """Finish the part that is being written, if there is one."""
@@ -75,8 +81,12 @@ class ManifestParts:
         path, info = self._path(self._num_parts), self._finish(self._writer)
         self._open.close()
         self._writer = None
-        self._num_parts, self._num_samples = self._num_parts + 1, 0
+        self._num_parts, self._num_samples, self._num_bytes = self._num_parts + 1, 0, 0
         self._on_part(path, info)
+
+    def _is_full(self) -> bool:
+        share = LARGE_SHARE if self._num_bytes >= self._part_bytes else 1
+        return self._num_samples * share >= self._part_samples
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:05}.parquet"
