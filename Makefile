@@ -13,7 +13,7 @@ export PENSTOCK_TEST_DATA := $(if $(DATA),$(abspath $(DATA)))
 .DEFAULT_GOAL := help
 -include docker/targets.mk
 
-.PHONY: help install demo test check bench bench-stall bench-epochs soak golden format clean
+.PHONY: help install demo test check bench bench-stall bench-epochs bench-forecast soak golden format clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench-stall: install ## Measure how long a trainer waits as the link grows narro
 
 bench-epochs: install ## Measure what windows download over several epochs (about 5 minutes, needs nginx)
 	$(BIN)/python -m benchmarks.epochs
+
+bench-forecast: install ## Compare forecasts with runs (about 12 minutes, needs nginx)
+	$(BIN)/python -m benchmarks.forecast
 
 soak: install ## Kill 1,000 times under faults, by one trainer and by two; 100 of each format; 200 signals; 1,000,000 steps of states
 	PENSTOCK_SOAK_STEPS=1000000 $(BIN)/pytest -q -s --timeout 7200 tests/unit/window/test_policy.py -k machine

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from penstock.cost.forecasting import Demand, Link
+from penstock.cost import load_prices
+from penstock.cost.forecasting import Demand, Link, Market, Node, Places, Way
 from penstock.cost.forecasting.streaming import Keeping, fetch_rate, keeping_in, streamed
+from penstock.cost.forecasting.ways import cost_of
 
 MB = 10**6
 SMALL = Demand(epoch_bytes=100 * MB, epoch_requests=1000, pages=1, num_objects=1000, epochs=5, compute_seconds=1.0)
@@ -68,6 +70,15 @@ def test_what_is_kept_in_the_midst_of_an_epoch_is_filled_in_the_next() -> None:
     assert told.times == pytest.approx(1 + 1 + 0.8 + 0.4 + 0.4)
     late = streamed(SMALL, Keeping(kept_bytes=60 * MB, begins_bytes=1000 * MB), rate=20 * MB)
     assert late.times == pytest.approx(5)
+
+
+def test_a_cache_keeps_from_the_first_byte_on() -> None:
+    link, node = Link(bytes_per_second=20 * MB, latency_seconds=0.03), Node(name="", usd_per_hour=None)
+    market, way = Market(prices=load_prices(), tariff=None), Way(name="window", told="", window_bytes=50 * MB)
+    places = Places(window_bytes=50 * MB, keeps_at_once=True)
+    assert cost_of(way, SMALL, link, node, places, market).moved_bytes == pytest.approx(100 * MB * (5 - 4 * 0.435))
+    window = cost_of(way, SMALL, link, node, replace(places, keeps_at_once=False), market)
+    assert window.moved_bytes > 100 * MB * (5 - 2 * 0.435)
 
 
 def test_an_epoch_takes_the_longer_of_its_computing_and_its_bytes() -> None:

@@ -142,6 +142,7 @@ class Places:
     Attributes:
         window_bytes: W.
         kept_share: of the window that keeps samples from one epoch to the next.
+        keeps_at_once: whether it keeps from the first byte on, as a cache on disk does.
         max_disk_bytes: that a block volume may have; None for any.
         box_usd_per_hour: of a cheap machine that downloads ahead of the training.
         passes: over a part of the data before the next is read, of the ways that repeat.
@@ -149,6 +150,7 @@ class Places:
 
     window_bytes: float
     kept_share: float = KEPT_SHARE
+    keeps_at_once: bool = False
     max_disk_bytes: float | None = 64 * 2**40
     box_usd_per_hour: Decimal = field(default_factory=lambda: Decimal("0.02"))
     passes: tuple[int, ...] = (2, 4)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
 from penstock.cost.forecasting.market import Line, Market
-from penstock.cost.forecasting.streaming import Streamed, fetch_rate, in_turns, keeping_in, streamed
+from penstock.cost.forecasting.streaming import Keeping, Streamed, fetch_rate, in_turns, keeping_in, streamed
 from penstock.cost.values import as_decimal, in_money
 from penstock.units import GIB
 
@@ -132,7 +132,7 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
         return _packed(way, demand, rate, limit, link, node, places, market)
     if way.disk is not None:
         return _downloaded(way, demand, link, node, places, market)
-    found = _streamed(way, demand, link, rate, places.kept_share)
+    found = _streamed(way, demand, link, rate, places)
     wall = demand.start_seconds + found.seconds + max(demand.once_compute_seconds, demand.once_bytes / rate)
     stall = wall - demand.epochs * demand.compute_seconds
     if way.is_spot:
@@ -157,11 +157,13 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
     )
 
 
-def _streamed(way: Way, demand: Demand, link: Link, rate: float, kept_share: float) -> Streamed:
+def _streamed(way: Way, demand: Demand, link: Link, rate: float, places: Places) -> Streamed:
     if way.passes > 1:
         return in_turns(demand, passes=way.passes, rate=rate)
     window, late = way.window_bytes or 0.0, link.latency_seconds
-    keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=kept_share)
+    keeping = Keeping(kept_bytes=min(demand.epoch_bytes, window * places.kept_share))
+    if not places.keeps_at_once:
+        keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=places.kept_share)
     return streamed(demand, keeping, rate=rate)
 
 

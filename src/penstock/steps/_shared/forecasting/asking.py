@@ -35,11 +35,12 @@ _STORES = {"aws": "s3://", "gcp": "gs://", "azure": "az://"}
 """By the provider of a node: what data is taken to lie in where that is not said."""
 
 
-def forecasts(args: ForecastOptions, *, must_compute: bool = True) -> list[Forecast]:
+def forecasts(args: ForecastOptions, *, must_compute: bool = True, keeps_at_once: bool = False) -> list[Forecast]:
     """Return a forecast for each node.
 
     Args:
         must_compute: refuse where it is not known how long an epoch computes; else that is taken to be nothing.
+        keeps_at_once: the window is that of a cache, which keeps from the first byte on.
 
     Raises:
         ConfigError: it is not said what is read, how long it computes, or over which link.
@@ -60,7 +61,7 @@ def forecasts(args: ForecastOptions, *, must_compute: bool = True) -> list[Forec
     link = _link(args, measured)
     _check_network(nodes, link, prices)
     try:
-        return [_forecast(demand, link, node, args, prices, data) for node in nodes]
+        return [_forecast(demand, link, node, args, prices, data, keeps_at_once) for node in nodes]
     except ArithmeticError as error:
         raise ConfigError(
             f"what is asked for is too much to be forecast ({demand.epochs} epochs of {demand.epoch_bytes:g} bytes and "
@@ -93,12 +94,15 @@ def holding_window(epoch_bytes: float) -> int:
     return (math.ceil(epoch_bytes / KEPT_SHARE / MIB) + STREAMING_BYTES // MIB) * MIB
 
 
-def _forecast(demand: Demand, link: Link, node: Node, args: ForecastOptions, prices: Prices, data: Data) -> Forecast:
+def _forecast(
+    demand: Demand, link: Link, node: Node, args: ForecastOptions, prices: Prices, data: Data, keeps_at_once: bool
+) -> Forecast:
     usual = min(USUAL_WINDOW_BYTES, holding_window(demand.epoch_bytes))
     places = Places(
         window_bytes=usual if args.window_size is None else args.window_size,
         box_usd_per_hour=Decimal(repr(args.box_usd_per_hour)),
         passes=args.passes,
+        keeps_at_once=keeps_at_once,
     )
     found = forecast_ways(demand, link, node, places, _market(args, prices, data, node), paths=args.way)
     return dataclasses.replace(found, asked=data.words)

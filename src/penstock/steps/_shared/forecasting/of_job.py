@@ -50,7 +50,7 @@ def forecast_job(files: JobFiles, args: JobOptions) -> None:
     if not args.forecast or files.forecast.exists():
         return
     options, planned = _options(files, args)
-    found = forecasts(options, must_compute=False)
+    found = forecasts(options, must_compute=False, keeps_at_once=args.mode == "cache")
     record = forecast_record(found, planned=planned)
     write_record(files.forecast, record)
     atomic_write(files.forecast_page, forecast_page(found).encode())
