@@ -81,7 +81,8 @@ class Hub:
         if unquote(revision) not in ("main", "v1", "refs/convert/parquet", COMMIT):
             return Reply(status=404, headers={"X-Error-Code": "RevisionNotFound"})
         if verb == "revision":
-            return _json({"sha": COMMIT, "id": "org/name"})
+            siblings = [{"rfilename": name} for name in sorted(self.files)]
+            return _json({"sha": COMMIT, "id": "org/name", "siblings": siblings})
         entries = self._entries(unquote(path), deep=asked.query.get("recursive", "").lower() == "true")
         if not entries and path:
             return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})

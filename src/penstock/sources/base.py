@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -157,6 +157,19 @@ class ObjectSource(ABC):
 
     def expect(self, key: str) -> None:  # noqa: B027 - most stores have nothing to gain
         """Say that a small object, if it is there, will be got when all is listed: a store may read it meanwhile."""
+
+    async def get_ready(self) -> None:  # noqa: B027 - most stores have nothing to ask before
+        """Ask for what is needed before objects are listed; an error is met again, and told, by who lists them."""
+
+    def foresee(self, first: Callable[[Sequence[str]], str | None]) -> None:  # noqa: B027 - most stores list at once
+        """Say which key of some will be read first when all is listed: a store may look up meanwhile where that lies.
+
+        Args:
+            first: gives one of the keys that there are, or None.
+        """
+
+    async def find_way(self, key: str) -> None:  # noqa: B027 - most stores give objects where they are asked for
+        """Look up where an object lies that will be read soon, where its URL leads elsewhere; never fails."""
 
     async def get(self, info: ObjectInfo) -> bytes:
         """Return a whole (small) object."""

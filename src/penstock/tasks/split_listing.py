@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from penstock.errors import DataError, EmptyListing
 from penstock.manifest import SkippedObject
+from penstock.patterns import matcher
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.dataset_card import CARD, split_files
 from penstock.tasks.hidden import Hidden
-from penstock.tasks.split_files import ByPattern
+from penstock.tasks.split_files import ByName, ByPattern, own_name
 from penstock.texts import counted
 
-__all__ = ["MOST_CARD_BYTES", "Cards", "of_splits"]
+__all__ = ["MOST_CARD_BYTES", "Cards", "likely_first", "of_splits"]
 
 MOST_CARD_BYTES: Final = 4 << 20
 """The largest cards of the Hub, of hundreds of languages, have some hundred kilobytes."""
@@ -52,6 +53,20 @@ class Cards:
                 about=CARD,
             )
         return (await source.get(self._info)).decode(errors="replace")
+
+
+def likely_first(keys: Sequence[str], pattern: str, asked: str) -> str | None:
+    """Return the first key that fits a pattern and is of some splits, as far as names tell; None where none does.
+
+    Args:
+        asked: names of splits, joined by commas; empty for all.
+    """
+    fits, rule = matcher(pattern), ByName()
+    fitting = sorted(key for key in keys if key != CARD and fits(key))
+    for key in fitting:
+        rule.see(key)
+    chosen = {own_name(name, rule.names) for name in asked.split(",")} if asked else set(rule.names)
+    return next((key for key in fitting if not chosen.isdisjoint(rule.of(key))), None)
 
 
 async def of_splits(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -546,3 +547,58 @@ def test_the_connection_to_the_hub_is_kept_when_the_commit_is_known(hub: Hub) ->
     listed(opened(hub))
     assert len(hub.hub.requests) > 1
     assert len({asked.client for asked in hub.hub.requests}) == 1
+
+
+async def _foreseen(source: ObjectSource, first: str | None) -> bytes:
+    source.foresee(lambda keys: first if first in keys else None)
+    await source.get_ready()
+    found = {info.key: info for info in await source.list_all()}
+    return bytes(await source.get_range(found["data/a b.parquet"], 100, 50))
+
+
+def _links_asked(hub: Hub) -> list[tuple[str, str]]:
+    asked = [each for each in hub.hub.requests if "/resolve/" in each.path]
+    return [(each.method, unquote(each.path).rpartition("/")[2]) for each in asked]
+
+
+def test_a_link_that_will_be_needed_is_looked_up_while_files_are_listed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the names that come with the commit: nobody asks again, and the other server is asked for bytes alone."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.token = TOKEN
+    meeting(hub, "/tree/", "a%20b.parquet")
+    assert asyncio.run(_foreseen(opened(hub), "data/a b.parquet")) == DATA[100:150]
+    assert _links_asked(hub) == [("HEAD", "a b.parquet")]
+    assert sum("/revision/" in asked.path for asked in hub.hub.requests) == 1
+    assert [(asked.method, "authorization" in asked.headers) for asked in hub.cdn.requests] == [("GET", False)]
+
+
+@pytest.mark.parametrize("first", ["data/deep/c.parquet", "README.md", "no such", None])
+def test_a_guess_of_what_will_be_read_may_be_wrong(hub: Hub, first: str | None) -> None:
+    assert asyncio.run(_foreseen(opened(hub), first)) == DATA[100:150]
+    assert ("GET", "a b.parquet") in _links_asked(hub)
+
+
+@pytest.mark.parametrize("reply", [Reply(status=403), Reply(status=503), Reply(body=b'{"sha": 1}')])
+def test_what_is_wrong_early_is_told_by_who_reads(hub: Hub, reply: Reply) -> None:
+    """A link that is not found is asked for again; a commit that is none is an error of the listing."""
+    hub.hub.takeover = lambda asked: reply if asked.method == "HEAD" and not reply.body else hub.answer(asked)
+    assert asyncio.run(_foreseen(opened(hub), "data/a b.parquet")) == DATA[100:150]
+    hub.hub.takeover = lambda asked: reply if "/revision/" in asked.path else hub.answer(asked)
+    with pytest.raises(PenstockError):
+        asyncio.run(_foreseen(opened(hub), "data/a b.parquet"))
+
+
+@pytest.mark.parametrize("names", ["null", "7", '["data/a b.parquet"]', '[{"name": "x"}]'])
+def test_names_that_come_with_the_commit_are_a_hint_alone(hub: Hub, names: str) -> None:
+    told = f'{{"sha": "{COMMIT}", "siblings": {names}}}'.encode()
+    hub.hub.takeover = lambda asked: Reply(body=told) if "/revision/" in asked.path else hub.answer(asked)
+    assert asyncio.run(_foreseen(opened(hub), "data/a b.parquet")) == DATA[100:150]
+    assert _links_asked(hub) == [("GET", "a b.parquet")]
+
+
+def test_a_link_of_a_bucket_is_looked_up_by_who_knows_the_file_s_hash(hub: Hub) -> None:
+    hub.bucket["a.parquet"] = DATA
+    asyncio.run(opened(hub, "buckets/org/files").find_way("a.parquet"))
+    assert hub.hub.requests == []

@@ -11,6 +11,7 @@ from penstock.tasks.converted_files import is_converted
 from penstock.tasks.dataset_card import split_files
 from penstock.tasks.globs import glob_matcher
 from penstock.tasks.split_files import ByName, ByPattern
+from penstock.tasks.split_listing import likely_first
 
 
 def by_name(*keys: str, folder: str = "") -> dict[str, list[str]]:
@@ -213,3 +214,19 @@ def test_a_card_whose_files_are_no_names(files: str) -> None:
     card = f"---\nconfigs:\n- config_name: a\n  data_files: {files}\n---\n"
     with pytest.raises(DataError, match="name no files"):
         split_files(card, "train", "", "hf://datasets/a/b")
+
+
+@pytest.mark.parametrize(
+    ("keys", "pattern", "asked", "found"),
+    [
+        (["data/train-00000-of-00002.parquet", "data/test-00000-of-00001.parquet"], "*.parquet", "train", 0),
+        (["data/train-00001-of-00002.parquet", "data/train-00000-of-00002.parquet"], "*", "train", 1),
+        (["train/b.jsonl", "train/a.txt", "dev/c.jsonl"], "*.jsonl", "validation,train", 2),
+        (["train/b.jsonl", "dev/c.jsonl"], "*.jsonl", "test", None),
+        (["b.jsonl", "README.md", "a.jsonl"], "*", "", 2),
+        (["README.md"], "*", "", None),
+        ([], "*", "train", None),
+    ],
+)
+def test_what_is_read_first_is_guessed_by_names(keys: list[str], pattern: str, asked: str, found: int | None) -> None:
+    assert likely_first(keys, pattern, asked) == (None if found is None else keys[found])

@@ -220,6 +220,7 @@ class HttpClient:
         body: memoryview | None = None,
         most_bytes: int = MOST_ANSWER_BYTES,
         cuts_off: bool = False,
+        follows: bool = True,
     ) -> Answer:
         """Return the answer to a request, one that stays: of 2xx, 3xx or 4xx.
 
@@ -228,6 +229,7 @@ class HttpClient:
             key: below the place's prefix; None asks the store itself.
             kind: that it is counted as.
             most_bytes: of the answer; a longer one is none, or ends there where ``cuts_off``.
+            follows: whether it is asked where a redirect leads; else that it leads there is the answer.
 
         Raises:
             GaveUp: none came in time.
@@ -260,7 +262,7 @@ class HttpClient:
                 problem = error
             else:
                 self._is_answered = patience.is_answered = True
-                if await self._act_on(trip, answer):
+                if await self._act_on(trip, answer) and (follows or not 300 <= answer.head.status < 400):
                     continue
                 if answer.head.status < 300 or not trip.may_pass(answer):
                     return answer

@@ -186,8 +186,10 @@ class Dialer:
         """Look the name up; in a thread of its own."""
         found: list[_Found] = []
         problem: Exception | None = None
+        host, port = self._peer
+        name = host.encode() if host.isascii() else host  # else Python's tables of other letters are imported for it
         try:
-            found = list(socket.getaddrinfo(*self._peer, type=socket.SOCK_STREAM))
+            found = list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             problem = error if isinstance(error, OSError) else OSError(f"no host name: {error}")
 

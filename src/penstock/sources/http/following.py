@@ -7,6 +7,7 @@ while, and asked anew when what it led to refuses, as signed links do that have 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections import OrderedDict
@@ -18,7 +19,7 @@ from penstock.errors import ConfigError, PenstockError, SourceError
 from penstock.records import Purpose
 from penstock.secrets import redact
 from penstock.sources.http.addresses import find_address, host_header
-from penstock.sources.http.client import HttpClient, Outgoing, Sending
+from penstock.sources.http.client import GaveUp, HttpClient, Outgoing, Sending
 from penstock.sources.http.connecting import Address, Reach, is_public_address
 from penstock.sources.http.connection import Answer, Answered
 from penstock.sources.http.response import Verdict, Wanted, is_same, is_web_page, judge, may_pass
@@ -43,6 +44,7 @@ _WAY_IS_OLD = _REDIRECTS | {400, 401, 403, 404, 410, 412, 416}
 MOST_TRIES_OF_A_WAY = 3
 """After which it is asked where the URL leads by now: a link ends, and a mirror goes, while it is tried."""
 _UNENCODED = re.compile(r"[ \x80-\xff]")
+_log = logging.getLogger(__name__)
 _SAME = "\r\nUser-Agent: penstock\r\nAccept: */*\r\nAccept-Encoding: identity"
 
 
@@ -93,6 +95,7 @@ class FollowingClient(HttpClient):
 
     def __init__(self, site: Site, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
         self._servers = _Servers(site)
+        self._purpose: Purpose = purpose
         super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose, max_connections=MAX_CONNECTIONS)
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
@@ -106,6 +109,21 @@ class FollowingClient(HttpClient):
             ways.end(url)
             raise
         ways.end(url, answered=True)
+
+    async def find_way(self, url: str) -> None:
+        """Find out where an object's URL leads, unless that is known; what is wrong is met again by who reads it."""
+        ways = self._servers.ways
+        await ways.look(url)
+        if ways.is_known(url):
+            return
+        is_there = False
+        try:
+            found = await self.call("HEAD", url, kind="HEAD", purpose=self._purpose, follows=False)
+            is_there = found.head.status == 200
+        except (GaveUp, PenstockError) as error:
+            _log.debug("way.unknown reason=%s", type(error).__name__)
+        finally:
+            ways.end(url, answered=is_there)
 
     def led_to(self, url: str) -> str:
         """Return where the redirects of a URL led a moment ago: itself, where there were none."""

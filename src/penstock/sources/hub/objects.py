@@ -8,9 +8,10 @@ with each link. Bytes come by signed links to other servers, which are asked for
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
@@ -62,8 +63,13 @@ class _Entry(msgspec.Struct, rename="camel"):
     uploaded_at: str | None = None
 
 
+class _Sibling(msgspec.Struct):
+    rfilename: str
+
+
 class _Revision(msgspec.Struct):
     sha: str
+    siblings: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class HubObjects(ObjectSource):
@@ -82,6 +88,9 @@ class HubObjects(ObjectSource):
         self._client = FollowingClient(self._site, limits=limits, meter=meter, purpose=purpose)
         self._expected: str | None = None
         self._early: asyncio.Task[bytes | None] | None = None
+        self._first: Callable[[Sequence[str]], str | None] | None = None
+        self._way: asyncio.Task[None] | None = None
+        self._pinning: asyncio.Task[_Revision] | None = None
 
     @property
     def lists_in_order(self) -> bool:
@@ -107,6 +116,21 @@ class HubObjects(ObjectSource):
     def expect(self, key: str) -> None:
         """Read an object while it is listed; see the base class."""
         self._expected = key
+
+    async def get_ready(self) -> None:
+        """Ask for the commit; see the base class."""
+        if not self._place.is_pinned and self._pinning is None:
+            self._pinning = asyncio.create_task(self._find_commit())
+            await asyncio.wait({self._pinning})
+
+    def foresee(self, first: Callable[[Sequence[str]], str | None]) -> None:
+        """Look up a link while files are listed; see the base class. Their names come with the commit."""
+        self._first = first
+
+    async def find_way(self, key: str) -> None:
+        """Look up a link; see the base class. Those of buckets are looked up by who reads, who knows a file's hash."""
+        if not self._place.is_bucket:
+            await self._client.find_way(self._place.url_of(key))
 
     async def get(self, info: ObjectInfo) -> bytes:
         """Return a whole object; see the base class. One that was expected has been asked for before."""
@@ -146,22 +170,41 @@ class HubObjects(ObjectSource):
 
     def close(self) -> None:
         """Close connections."""
-        if self._early is not None and not self._early.get_loop().is_closed():
-            self._early.cancel()
+        for task in (self._early, self._way, self._pinning):
+            if task is not None and not task.get_loop().is_closed():
+                task.cancel()
         self._client.close()
 
     async def _pin(self) -> None:
         """Find the commit that the revision is, and keep to it."""
         if self._place.is_pinned:
             return
+        early, self._pinning = self._pinning, None
+        is_own = early is not None and early.get_loop() is asyncio.get_running_loop()
+        found = await (early if early is not None and is_own else self._find_commit())
+        self._settle(replace(self._place, revision=found.sha))
+        self._way = self._foreseen(found.siblings)
+
+    async def _find_commit(self) -> _Revision:
         url = f"{self._place.api}/revision/{self._place.url_of('').rpartition('/resolve/')[2].partition('/')[0]}"
         answer = await self._get(url)
         if answer.head.status != 200:
             raise self._refused(answer)
-        found = self._decode(answer, _Revision)
+        found: _Revision = self._decode(answer, _Revision)
         if not _COMMIT.fullmatch(found.sha):
             raise self._untrusted(f"it gives the revision the commit {found.sha[:80]!r}")
-        self._settle(replace(self._place, revision=found.sha))
+        return found
+
+    def _foreseen(self, siblings: msgspec.Raw) -> asyncio.Task[None] | None:
+        """Begin to look up the link of what will be read first, as far as names tell that."""
+        if self._first is None:
+            return None
+        below = f"{self._place.path}/" if self._place.path else ""
+        names: list[str] = []
+        with contextlib.suppress(msgspec.MsgspecError):  # what there is is told by the tree
+            names = [each.rfilename for each in msgspec.json.decode(siblings, type=list[_Sibling])]
+        first = self._first([name.removeprefix(below) for name in names if name.startswith(below)])
+        return asyncio.create_task(self.find_way(first)) if first is not None else None
 
     def _settle(self, place: HubPlace) -> None:
         _log.info("source.pinned source=%s uri=%s", self.spec.uri, place.uri)
