@@ -17,7 +17,6 @@ from penstock.dataset.changed import Changed
 from penstock.dataset.describing import told_of
 from penstock.dataset.format_options import options_json, plain_options
 from penstock.dataset.functions import Chain, CollateLeft, Filter, parted
-from penstock.dataset.of_task import TaskDecode, TaskValues, task_words
 from penstock.dataset.sharded import Shelf
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
 from penstock.dataset.text_verbs import TextVerbs
@@ -292,12 +291,16 @@ class Dataset(Changed, TextVerbs):
         """
         if self.task == "objects":
             return open_format(self.format, self.options).decode
+        from penstock.dataset.of_task import TaskDecode, TaskValues  # here: objects are of no task
+
         if not self.gives_pairs:
             return TaskValues(task=self.task, augments=augments)
         return TaskDecode(task=self.task, augments=augments, gives_classes=self.gives_classes)
 
     def _task_options(self) -> tuple[str, ...]:
         if self.task != "objects":
+            from penstock.dataset.of_task import task_words  # here: as above
+
             return task_words(self.options)
         where = msgspec.json.encode(self.patterns).decode()
         each = msgspec.json.encode(self.each).decode() if self.each else ""

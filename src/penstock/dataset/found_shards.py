@@ -21,19 +21,14 @@ from penstock.dataset.shard_pass import Pass, Room
 from penstock.errors import ProcessLost
 from penstock.formats.protocols import ByObject, Format, Store, by_object, reads_by
 from penstock.lazy import imported
-from penstock.manifest import Extent, SkippedObject
-from penstock.observe import no_progress
+from penstock.manifest import Extent
 from penstock.ranges.here import Begun, Reads
 from penstock.ranges.loop import LoopThread
-from penstock.sources import ObjectInfo, ObjectSource, find_scheme, open_source
-from penstock.sources.inventory.report import INVENTORY_OPTIONS
-from penstock.stream.left_out import warn_of
+from penstock.sources import ObjectSource, find_scheme, open_source
+from penstock.sources.scheme import INVENTORY_OPTIONS
 from penstock.stream.options import Data, Options
 from penstock.stream.words import in_python
-from penstock.tasks.listing_options import LimitOptions
-from penstock.tasks.objects import found_objects
-from penstock.tasks.protocols import Limits
-from penstock.temporary import TemporaryFolder
+from penstock.tasks.limit_options import LimitOptions
 
 __all__ = ["FoundShards", "may_find"]
 
@@ -99,7 +94,10 @@ class FoundShards:
         own = _Own(begun=(LoopThread(), source))
         self._owns = {os.getpid(): own}
         try:
-            running = own.begun[0].submit(_found(source, options, kind))
+            # It is asked while modules are imported that list it, or read what is found.
+            own.begun[0].submit(source.get_ready())
+            listing = imported("penstock.dataset.finding")
+            running = own.begun[0].submit(listing.find_shards(source, options, kind))
             for module in reads_by(kind):
                 imported(module)
             self._infos = {info.key: info for info in running.result()}
@@ -242,9 +240,13 @@ class FoundShards:
                 own.ready.pop(each).close()
             new = [each for each in wanted if each not in own.wanted]
             own.wanted = set(wanted)
-        if new:
-            with contextlib.suppress(RuntimeError):  # closed meanwhile
-                own.begun[0].submit(self._make_ready(own, new))
+        loop, source = own.begun
+        behind = self.names[number + 1 + most : number + 2 + most] if most else ()
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            if new:
+                loop.submit(self._make_ready(own, new))
+            for each in behind:
+                loop.submit(source.find_way(each))
 
     async def _make_ready(self, own: _Own, names: Sequence[str]) -> None:
         """Begin to read shards; an error is met again by who opens them."""
@@ -261,16 +263,6 @@ class FoundShards:
             if name in own.wanted:
                 own.ready[name] = feed
                 feed.begin()
-
-
-async def _found(source: ObjectSource, options: Options, kind: Format) -> list[ObjectInfo]:
-    """List what is taken, in the order of the keys, and warn of what is left out."""
-    asked = dict(each.partition("=")[::2] for each in (f"match={options.match}", *options.data.task_options))
-    skipped: list[SkippedObject] = []
-    with no_progress(), TemporaryFolder("penstock-listing-") as scratch:
-        found = [info async for info in found_objects(source, asked, Limits(scratch=scratch), skipped, kind=kind)]
-    warn_of(skipped)
-    return found
 
 
 def _end(loop: LoopThread, source: ObjectSource) -> None:

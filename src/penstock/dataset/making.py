@@ -14,7 +14,7 @@ from penstock.formats.registry import format_names
 from penstock.stream import checks
 from penstock.stream.checks import called_with, shown
 from penstock.stream.options import names_checked
-from penstock.tasks.split_files import split_names
+from penstock.tasks.split_names import split_names
 
 __all__ = ["Source", "jsonl", "objects", "of_format", "parquet", "tar", "text", "zip"]
 

@@ -20,7 +20,7 @@ from penstock.tasks.eeg.epochs import NORMALIZATIONS
 from penstock.tasks.eeg.events import RESPONSES
 from penstock.tasks.eeg.externalizing import EVALUATION_CROPS
 from penstock.tasks.eeg.signal_options import CONTEXTS, making_of
-from penstock.tasks.listing_options import LimitOptions
+from penstock.tasks.limit_options import LimitOptions
 from penstock.tasks.options import Options
 from penstock.tasks.registry import get_task
 

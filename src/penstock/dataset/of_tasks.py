@@ -18,7 +18,7 @@ from penstock.tasks.clips.options import OPTIONS as CLIP_OPTIONS
 from penstock.tasks.clips.settings import clip_decode
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.task import image_decode
-from penstock.tasks.listing_options import LimitOptions
+from penstock.tasks.limit_options import LimitOptions
 from penstock.tasks.options import Options
 from penstock.tasks.registry import get_task
 from penstock.tasks.xray.options import OPTIONS as XRAY_OPTIONS

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from penstock.dataset.shards import ShardInfo, Shards
 from penstock.dataset.unread import Unread
 from penstock.stream.options import names_checked
 
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
     from penstock.dataset.shard_rows import ShardRows
+    from penstock.dataset.shards import ShardInfo, Shards
 
 __all__ = ["Sharded", "Shelf"]
 
@@ -29,7 +29,7 @@ class Shelf:
         """Return the shards of a dataset."""
         with self._lock:
             if self._shards is None:
-                self._shards = Shards(cast("Dataset", dataset))
+                self._shards = _shards_of(dataset)
             return self._shards
 
     def __reduce__(self) -> tuple[type[Shelf], tuple[()]]:
@@ -56,7 +56,7 @@ class Sharded(Unread):
             DataError: an object is not of the format.
             ConfigError: it has parts of its own, of which none is taken; or values of batches.
         """
-        return Shards(cast("Dataset", self), manifest_folder=manifest_folder, manifest_hours=manifest_hours)
+        return _shards_of(self, manifest_folder=manifest_folder, manifest_hours=manifest_hours)
 
     @property
     def shard_names(self) -> tuple[str, ...]:
@@ -99,3 +99,9 @@ class Sharded(Unread):
             ConfigError: there is no such shard.
         """
         return self._shelf.get(self).shard_info(name)
+
+
+def _shards_of(dataset: Any, **options: Any) -> Shards:
+    from penstock.dataset.shards import Shards  # here: few ask for them, and what reads them takes its time
+
+    return Shards(cast("Dataset", dataset), **options)

@@ -16,7 +16,6 @@ from penstock.dataset.functions import change_of
 from penstock.dataset.shard_rows import ShardRows
 from penstock.errors import ConfigError, StreamMisused
 from penstock.formats.registry import open_format
-from penstock.inspection.values import type_of
 from penstock.stream.checks import count, shown
 from penstock.stream.options import Options
 from penstock.stream.words import in_python
@@ -225,6 +224,8 @@ def _catalog_of(dataset: Dataset, options: Options) -> Catalog:
 
 def _type(value: Any) -> str:
     """Name the type of a column's value; bytes are bytes, whatever is in them."""
+    from penstock.inspection.values import type_of  # here: it knows of pictures, and few ask for types
+
     return "bytes" if isinstance(value, bytes | bytearray | memoryview) else type_of(value)
 
 

@@ -8,26 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from penstock import tokens
 from penstock.errors import ConfigError
 from penstock.stream import checks
 from penstock.stream.checks import choice, count, shown
 from penstock.stream.options import names_checked
 from penstock.stream.words import in_python
-from penstock.tokens import (
-    FORMATS,
-    LONG,
-    METHODS,
-    TRAIN_ON,
-    ChatDocument,
-    Packing,
-    TextDocument,
-    Tokenizer,
-    load_tokenizer,
-)
-from penstock.tokens.templates import Template, compiled
 
 if TYPE_CHECKING:
     from penstock.dataset.packed import PackedDataset
+    from penstock.tokens import Tokenizer
+    from penstock.tokens.templates import Template
 
 __all__ = ["TextVerbs"]
 
@@ -63,8 +54,10 @@ class TextVerbs:
         if name is None:
             raise ConfigError("column None", fix='give the name of one, like "text"')
         with in_python():
-            found = load_tokenizer(tokenizer)
-        made = TextDocument(tokenizer=found, column=name, bos=_token("bos", bos, found), eos=_token("eos", eos, found))
+            found = tokens.load_tokenizer(tokenizer)
+        made = tokens.TextDocument(
+            tokenizer=found, column=name, bos=_token("bos", bos, found), eos=_token("eos", eos, found)
+        )
         return self.mapped(made)
 
     @names_checked
@@ -99,13 +92,13 @@ class TextVerbs:
         """
         for name, value in (("messages", messages), ("tools", tools)):
             checks.text(name, value, like=name)
-        kind = None if format is None else choice("format", format, FORMATS)
-        learnt = choice("train_on", train_on, TRAIN_ON)
+        kind = None if format is None else choice("format", format, tokens.FORMATS)
+        learnt = choice("train_on", train_on, tokens.TRAIN_ON)
         with in_python():
-            found = load_tokenizer(tokenizer)
+            found = tokens.load_tokenizer(tokenizer)
             used = _template(template, template_options, found)
         end = _token("eos", found.special_id("eos_token") is not None if eos is None else eos, found)
-        made = ChatDocument(
+        made = tokens.ChatDocument(
             tokenizer=found, template=used, column=messages, kind=kind, tools=tools, train_on=learnt, eos=end
         )
         return self.mapped(made)
@@ -135,10 +128,10 @@ class TextVerbs:
         """
         from penstock.dataset.packed import PackedDataset, pad_of  # it knows datasets
 
-        packing = Packing(
+        packing = tokens.Packing(
             length=count("length", length, 2, most=2**26),
-            method=choice("method", method, METHODS),
-            long=choice("long", long, LONG),
+            method=choice("method", method, tokens.METHODS),
+            long=choice("long", long, tokens.LONG),
             buffer=count("buffer", buffer, 1, most=2**20),
             pad_id=pad_of(self, None if pad_id is None else count("pad_id", pad_id, 0)),
         )
@@ -185,6 +178,8 @@ def _template(given: Any, options: Any, tokenizer: Tokenizer) -> Template | None
         name = "template=" if isinstance(given, str) and "{" in given else str(given)
     if text is None:
         return None
+    from penstock.tokens.templates import Template, compiled  # here: few datasets have one
+
     compiled(text, name)
     for each in tokenizer.special:
         if re.search(rf"\b{re.escape(each)}\b", text):

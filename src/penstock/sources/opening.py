@@ -13,16 +13,16 @@ from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
-from penstock.sources.inventory.report import INVENTORY_OPTIONS, InventoryKind
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.registry import find_scheme
-from penstock.sources.scheme import check_options
+from penstock.sources.scheme import INVENTORY_OPTIONS, check_options
 from penstock.urls import check_location
 
 if TYPE_CHECKING:
     from penstock.sources.inventory.finding import OpenSpec
+    from penstock.sources.inventory.report import InventoryKind
 
 __all__ = ["ObjectSource", "find_object", "is_local", "locate", "open_blobs", "open_source"]
 

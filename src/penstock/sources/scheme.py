@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
-from penstock.sources.inventory.report import InventoryKind
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.storage_options import GivenOptions, StorageOptions
 
+if TYPE_CHECKING:
+    from penstock.sources.inventory.report import InventoryKind
+
 __all__ = [
     "COMMON",
+    "INVENTORY_OPTIONS",
     "Located",
     "OpenBlobs",
     "OpenSource",
@@ -37,6 +40,8 @@ __all__ = [
 
 COMMON = ("endpoint_url", "region", "anonymous", "requester_pays")
 """Options that have a flag of their own."""
+INVENTORY_OPTIONS: Mapping[str, type[str] | type[bool]] = {"inventory": str, "inventory_sample": str}
+"""Options of a source that may be listed by an inventory."""
 Payee = Literal["own", "nobody", "unknown"]
 """Who charges for requests and transfer: at the scheme's own tariff, nobody, or somebody of unknown prices."""
 

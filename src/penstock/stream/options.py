@@ -21,11 +21,10 @@ from penstock.manifest import SourceSpec
 from penstock.options.plan import ShuffleName, ShuffleOptions
 from penstock.patterns import any_of
 from penstock.plan import MOST_PASSES, usual_part_bytes
-from penstock.sources.asking import read_storage_options
 from penstock.sources.storage_options import StorageOptions
 from penstock.stream import checks
 from penstock.stream.choice import Choice
-from penstock.tasks.listing_options import LimitOptions
+from penstock.tasks.limit_options import LimitOptions
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
@@ -188,11 +187,17 @@ def _source_of(given: Mapping[str, Any]) -> tuple[SourceSpec, Mapping[str, str |
         "requester_pays": checks.flag("requester_pays", given["requester_pays"]),
     }
     told = given["storage_options"]
-    stored = read_storage_options(uri, told) if told is not None else StorageOptions()
+    stored = _stored(uri, told) if told is not None else StorageOptions()
     for name, value in stored.options.items():
         if own.get(name) and own[name] != value:
             raise ConfigError(f"{name} is given in storage_options too, as another", fix="leave one of them out")
     return SourceSpec.of(uri, **{**own, **stored.options}), stored.environment
+
+
+def _stored(uri: str, told: Any) -> StorageOptions:
+    from penstock.sources.asking import read_storage_options  # here: it knows the options of steps
+
+    return read_storage_options(uri, told)
 
 
 def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Decoding:

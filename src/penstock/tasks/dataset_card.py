@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from penstock.errors import ConfigError, DataError
 from penstock.tasks.converted_files import ByConversion
-from penstock.tasks.split_files import ByName, ByPattern, SplitFiles, split_names
+from penstock.tasks.split_files import ByName, ByPattern, SplitFiles
+from penstock.tasks.split_names import split_names
 from penstock.texts import did_you_mean
 
 __all__ = ["CARD", "configs_of", "split_files"]

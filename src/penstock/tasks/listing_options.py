@@ -8,12 +8,13 @@ from typing import get_args
 from penstock.options import PAIR, Change, Options, choice, option, repeated, switch
 from penstock.options.child import ChildOptions
 from penstock.options.plan import PlanOptions
-from penstock.options.readers import any_path, optional_count, optional_path
+from penstock.options.readers import any_path, optional_path
 from penstock.options.source import SourceOptions
 from penstock.options.window import BadMode, MetersOption
+from penstock.tasks.limit_options import LimitOptions
 from penstock.tasks.registry import learnt_task_names, own_task_names, task_names
 
-__all__ = ["LearntTaskOptions", "LimitOptions", "ListedOptions", "ListingOptions", "TaskOptions"]
+__all__ = ["LearntTaskOptions", "ListedOptions", "ListingOptions", "TaskOptions"]
 
 
 class _Task(Options, group="samples", change=Change.FIXED):
@@ -50,25 +51,6 @@ class _AsJson(Options, group="samples", change=Change.FIXED):
         told='options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}',
         field="data_task_options",
     )
-
-
-class LimitOptions(Options, group="samples", change=Change.FIXED):
-    """The options that say what of a source is taken."""
-
-    max_files: int | None = option(
-        read=optional_count,
-        default=None,
-        metavar="N",
-        told="take at most N objects; empty or 0: all (default: all)",
-    )
-    release: str = option(
-        read=str,
-        default="",
-        metavar="NAMES",
-        is_joined=True,
-        told="of the EEG challenge: take these releases only, like R1,R2 (default: all there are)",
-    )
-    mini: bool = switch(default=False, told="of the EEG challenge: take the small version of each release")
 
 
 class _BadObjects(Options, group="samples", change=Change.FIXED):

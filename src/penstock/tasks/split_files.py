@@ -20,9 +20,10 @@ from typing import Final, Protocol
 from penstock.errors import ConfigError
 from penstock.patterns import exactly
 from penstock.tasks.globs import glob_matcher
+from penstock.tasks.split_names import is_name
 from penstock.texts import did_you_mean
 
-__all__ = ["KEYWORDS", "ByName", "ByPattern", "SplitFiles", "SplitRule", "own_name", "split_names"]
+__all__ = ["KEYWORDS", "ByName", "ByPattern", "SplitFiles", "SplitRule", "own_name"]
 
 KEYWORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("train", "training"),
@@ -34,7 +35,6 @@ _IGNORED: Final = frozenset(
     ("README.md", "config.json", "dataset_info.json", "dataset_infos.json", "dummy_data.zip", "dataset_dict.json")
 )
 """Names of files that are of no split."""
-_NAME: Final = re.compile(r"\w+(\.\w+)*")
 _SHARD: Final = re.compile(r"data/([^/]+)-[0-9]{5}-of-[0-9]{5}[^/]*\.[^/]*")
 _FOLDERS: Final = {
     split: re.compile(rf"(?:.*[-._ 0-9])?(?:{'|'.join(words)})(?:[-._ 0-9].*)?") for split, words in KEYWORDS.items()
@@ -42,22 +42,6 @@ _FOLDERS: Final = {
 _FILES: Final = {
     split: re.compile(rf"(?:.*[-._ 0-9])?(?:{'|'.join(words)})[-._ 0-9].*") for split, words in KEYWORDS.items()
 }
-
-
-def split_names(given: str) -> tuple[str, ...]:
-    """Read names of splits, joined by commas or by ``+``.
-
-    Raises:
-        ConfigError: one is none; slices are none.
-    """
-    names = tuple(dict.fromkeys(part.strip() for part in re.split(r"[,+]", given)))
-    wrong = next((name for name in names if not _NAME.fullmatch(name)), None)
-    if wrong is not None:
-        fix = "write its name, like train, or several, like train,test"
-        if "[" in wrong:
-            fix += "; a part of one is taken by split, or by where or match of its files"
-        raise ConfigError(f"split {wrong!r} is no split's name", fix=fix)
-    return names
 
 
 def own_name(asked: str, there: Sequence[str]) -> str | None:
@@ -202,7 +186,7 @@ def _is_ignored(path: str) -> bool:
 
 def _by_shard(path: str) -> tuple[str, ...]:
     found = _SHARD.fullmatch(path)
-    return (found[1],) if found is not None and _NAME.fullmatch(found[1]) else ()
+    return (found[1],) if found is not None and is_name(found[1]) else ()
 
 
 def _by_folder(path: str) -> tuple[str, ...]:

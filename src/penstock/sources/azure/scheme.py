@@ -11,10 +11,9 @@ from penstock.sources.azure.objects import AzureObjects
 from penstock.sources.azure.place import find_place, split_az
 from penstock.sources.azure.storage_options import read_options
 from penstock.sources.blobs import Blobs
-from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
-from penstock.sources.scheme import Scheme, Tariff
+from penstock.sources.scheme import INVENTORY_OPTIONS, Scheme, Tariff
 from penstock.urls import host_of
 
 __all__ = ["SCHEME"]

@@ -11,10 +11,9 @@ from penstock.sources.gcs.inventory import INVENTORY
 from penstock.sources.gcs.objects import GcsObjects
 from penstock.sources.gcs.place import DEFAULT_ENDPOINT, find_place, split_gs
 from penstock.sources.gcs.storage_options import read_options
-from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
-from penstock.sources.scheme import Scheme, Tariff
+from penstock.sources.scheme import INVENTORY_OPTIONS, Scheme, Tariff
 
 __all__ = ["SCHEME"]
 

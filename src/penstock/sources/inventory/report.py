@@ -16,7 +16,6 @@ import msgspec
 from penstock.errors import ConfigError, SourceError
 
 __all__ = [
-    "INVENTORY_OPTIONS",
     "BadInventory",
     "InventoryKind",
     "ManifestPlace",
@@ -30,8 +29,6 @@ __all__ = [
     "sample_size",
 ]
 
-INVENTORY_OPTIONS: Mapping[str, type[str] | type[bool]] = {"inventory": str, "inventory_sample": str}
-"""Options of a source that may be listed by an inventory."""
 MOST_SAMPLED = 100_000
 
 FileFormat = Literal["csv", "parquet", "orc"]

@@ -24,7 +24,6 @@ from penstock.sources.base import ObjectSource
 from penstock.sources.inventory.fetching import fetch_file
 from penstock.sources.inventory.finding import OpenSpec, find_manifest
 from penstock.sources.inventory.report import (
-    INVENTORY_OPTIONS,
     BadInventory,
     InventoryKind,
     ManifestPlace,
@@ -35,6 +34,7 @@ from penstock.sources.inventory.rows import Rows
 from penstock.sources.inventory.tables import read_tables
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.registry import find_scheme
+from penstock.sources.scheme import INVENTORY_OPTIONS
 from penstock.sources.stores.objects import StoreObjects
 from penstock.texts import counted
 from penstock.urls import check_location

@@ -6,7 +6,6 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.blobs import Blobs
-from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.s3.blobs import S3Blobs
@@ -15,7 +14,7 @@ from penstock.sources.s3.objects import S3Objects
 from penstock.sources.s3.place import s3_place, source_place
 from penstock.sources.s3.storage_options import read_options
 from penstock.sources.s3.uris import split_s3
-from penstock.sources.scheme import Payee, Scheme, Tariff
+from penstock.sources.scheme import INVENTORY_OPTIONS, Payee, Scheme, Tariff
 from penstock.urls import host_of
 
 __all__ = ["SCHEME"]
