@@ -91,9 +91,10 @@ def make_workflow_template(spec: Mapping[str, Any], *, form: Form, files: Files)
         with DAG(name="main", parallelism=PARTS_AT_ONCE if "pack" in pipeline.tasks else None):
             for name, task in pipeline.tasks.items():
                 arguments = list(_passed(task)) if files == "artifacts" else []
-                after = ["pack" if each == PACKED else each for each in task.get("dependentTasks", ())]
+                after = [_INNER.get(each, each) for each in task.get("dependentTasks", ())]
                 loop = _parts() if name == "pack" else {"arguments": arguments}
-                Task(name=name, template=name, dependencies=after or None, **loop)
+                when = "{{workflow.parameters.forecast}} == true" if name == "forecast" else None
+                Task(name=name, template=name, dependencies=after or None, when=when, **loop)
         for name, task in {**pipeline.tasks, "report-exit": pipeline.exit_task}.items():
             _step(_Step(pipeline, name, task), files)
     text: str = workflow.to_yaml(sort_keys=False)
@@ -112,19 +113,27 @@ class _Pipeline:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = spec
         self.tasks: dict[str, Any] = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
-        packed = {"pack": self._loop_task(self.tasks[PACKED])} if PACKED in self.tasks else {}
-        self.tasks = {name: self.tasks[name] for name in ("list", "prefetch", "train", "evaluate", "report")} | packed
+        packed = {"pack": self._inner_task(self.tasks[PACKED])} if PACKED in self.tasks else {}
+        forecast = {"forecast": self._inner_task(self.tasks[FORECAST])}
+        found = {name: self.tasks[name] for name in ("list", "prefetch", "train", "evaluate", "report")}
+        self.tasks = found | forecast | packed
         self.exit_task = spec["root"]["dag"]["tasks"]["report-exit"]
 
-    def _loop_task(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the task that a pipeline of one loop repeats, as if it stood where the pipeline does."""
+    def _inner_task(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the one task of a pipeline, within a loop or a condition, as if it stood where the pipeline does."""
         given: dict[str, Any] = {}
+        passed: dict[str, Any] = {}
+        after = task.get("dependentTasks", [])
         while True:
-            taken = task.get("inputs", {}).get("parameters", {})
-            given = {name: self._of_outside(source, given) for name, source in taken.items()}
+            inputs = task.get("inputs", {})
+            given = {name: self._of_outside(source, given) for name, source in inputs.get("parameters", {}).items()}
+            passed = {
+                name: passed.get(source.get("componentInputArtifact", ""), source)
+                for name, source in inputs.get("artifacts", {}).items()
+            }
             component = self.component(task)
             if "dag" not in component:
-                return {**task, "inputs": {"parameters": given}}
+                return {**task, "dependentTasks": after, "inputs": {"parameters": given, "artifacts": passed}}
             [task] = component["dag"]["tasks"].values()
 
     def _of_outside(self, source: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
@@ -190,8 +199,10 @@ class _Step:
 _PLACEHOLDER = re.compile(r"\{\{\$\.(?:inputs\.parameters\['([^']+)'\]|[^}]+)\}\}")
 _CHANNEL = "pipelinechannel--"
 _LOOP_ITEM = "-loop-item"
-PACKED = "pack-parts"
-"""Task of a pipeline that packs a dataset first, part by part."""
+PACKED, FORECAST = "pack-parts", "forecast-first"
+"""Tasks that are pipelines: one packs a dataset part by part, the other forecasts where a run asks for it."""
+_INNER = {PACKED: "pack", FORECAST: "forecast"}
+"""The task that each has."""
 _OWN_VALUES = {
     "window_size": "{{workflow.parameters.window_size}}",
     # Argo knows a step's exit code, and whoever retries a workflow by hand has repaired something.

@@ -132,6 +132,26 @@ COMPONENTS: Mapping[str, Component] = {
         # It needs no sidecar.
         defaults={**_TRIED_AGAIN, "prefetch": "process"},
     ),
+    "forecast": Component(
+        step="forecast",
+        about="what a run would take and cost, before a GPU is paid for",
+        told="Forecast what a run takes and costs, each way that its data could go.\n\n"
+        "It reads a listing and what the probe measured, and nothing of the source.",
+        inputs={
+            **_LISTED,
+            "measured": Artifact(kind="Artifact", told="Record of the prefetch step, for the rate of the link."),
+        },
+        outputs={
+            "html": Artifact(kind="HTML", told="The forecast, one self-contained page that the KFP UI shows."),
+            "markdown": Artifact(kind="Markdown", told="A short summary that the KFP UI shows."),
+            "record": Artifact(kind="Artifact", told="The forecast, as JSON."),
+            "metrics_ui": Artifact(kind="Metrics", told="What is recommended, in figures, for the KFP UI.", flag=None),
+        },
+        defaults=_TRIED_AGAIN,
+        # The manifest tells where the source lies, of which nothing is read.
+        without=frozenset({"region", "anonymous"}),
+        takes_executor_input=True,
+    ),
     "train": Component(
         step="train",
         about="a model trained through the window, resumed from its run root",

@@ -22,7 +22,7 @@ Form = Mapping[str, Parameter]
 """Fields by name, in order of the alphabet."""
 
 _PACKED = ("pack",)
-_AT_HOME = ("train", "list", "evaluate", "prefetch", "report", "report_exit")
+_AT_HOME = ("train", "list", "evaluate", "prefetch", "forecast", "report", "report_exit")
 """Components in the order in which one says what a field is that several of them take."""
 
 
@@ -79,6 +79,13 @@ def _of_the_pipeline(settings: Settings) -> list[Parameter]:
     """Return the fields that are no step's option: of pods, and what holds all other options."""
     every = "Everything else by name, as a JSON object. A name or a value that cannot be is refused by the first step."
     made = [
+        (
+            "forecast",
+            bool,
+            False,
+            "Tell what the run will take and cost before it trains: the option samples_per_second "
+            "says how fast it computes.",
+        ),
         ("image_cpu", str, settings.image_cpu, "Image that lists, probes and reports."),
         ("image_gpu", str, settings.image_gpu, "Image that trains and evaluates."),
         ("node_accelerator_type", str, "nvidia.com/gpu", "Resource to ask for when training and evaluating."),

@@ -1,4 +1,4 @@
-"""The KFP pipeline ``penstock``: list, probe, train, evaluate and report, on any dataset straight from where it lies.
+"""The KFP pipeline ``penstock``: list, probe, forecast, train, evaluate and report, on any dataset where it lies.
 
 Only manifests, plans, records, checkpoints and reports pass from step to step. The bytes of the dataset go
 through the window: an emptyDir that a prefetch sidecar fills where one is injected, and that a child process of
@@ -22,6 +22,7 @@ from components.report_exit.component import report_exit
 from components.train.component import train
 from pipelines.declared import COMPONENTS
 from pipelines.described import describe
+from pipelines.forecasting import forecast_if_asked, forecast_pipeline
 from pipelines.form import Preset, docstring_of, run_form, signature_of
 from pipelines.given import whole
 from pipelines.packing import pack_parts_pipeline, packed_parts
@@ -48,10 +49,11 @@ def make_pipeline(preset: Preset = GENERAL, settings: Settings | None = None) ->
     """
     fixed = settings or Settings()
     form = run_form(preset, fixed)
+    forecasting = forecast_pipeline(fixed, retries=OTHER_RETRIES)
     packing = pack_parts_pipeline(fixed, retries=OTHER_RETRIES) if preset.packs else None
 
     def pipeline(*channels: Any) -> None:
-        _join(_Run(given=dict(zip(form, channels, strict=True)), settings=fixed), packing)
+        _join(_Run(given=dict(zip(form, channels, strict=True)), settings=fixed), forecasting, packing)
 
     pipeline.__doc__ = docstring_of(preset, form)
     pipeline.__signature__ = signature_of(form)  # type: ignore[attr-defined]
@@ -110,10 +112,13 @@ class _Run:
         return as_trainer(task, self.settings, **place, retries=retries).set_display_name(title)
 
 
-def _join(run: _Run, packing: Callable[..., dsl.PipelineTask] | None) -> None:
+def _join(
+    run: _Run, forecasting: Callable[..., dsl.PipelineTask], packing: Callable[..., dsl.PipelineTask] | None
+) -> None:
     """Make the tasks, and join them.
 
     Args:
+        forecasting: the pipeline that forecasts where a run asks for it.
         packing: the pipeline that packs the dataset first; None where none does.
     """
     ended = run.light(run.task(report_exit, "report_exit"), "Report however it ended")
@@ -128,8 +133,10 @@ def _join(run: _Run, packing: Callable[..., dsl.PipelineTask] | None) -> None:
         probed = with_window(run.task(prefetch, "prefetch", **data), run.settings)
         run.light(probed, "Probe the prefetch", retries=OTHER_RETRIES)
 
+        told = forecast_if_asked(forecasting, run.given, **data, measured=probed.outputs["record"])
+
         # A retry is a new pod with an empty window: it goes on from the checkpoint in the run root.
-        trained = run.trainer(run.task(train, "train", **data).after(probed), "Train", retries=TRAIN_RETRIES)
+        trained = run.trainer(run.task(train, "train", **data).after(probed, told), "Train", retries=TRAIN_RETRIES)
 
         scored = run.task(evaluate, "evaluate", **data, checkpoint=trained.outputs["checkpoint"])
         run.trainer(scored, "Evaluate", retries=OTHER_RETRIES)

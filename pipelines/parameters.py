@@ -6,6 +6,7 @@ Nothing is said of an option here: name, kind, default, choices and sentence fol
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 from collections.abc import Sequence
@@ -62,8 +63,10 @@ def parameters_of(step: str) -> dict[str, Parameter]:
 
 def _parameter(step: str, one: Option) -> Parameter:
     where = f"penstock {step} {one.flag}"
-    if one.is_repeated or one.is_bare:
+    if (one.is_repeated and (one.default or one.read is not str)) or one.is_bare:
         raise ValueError(f"{where} is no parameter of a component: a pipeline gives each flag once, with a value")
+    if one.is_repeated:  # the empty text is none
+        one = dataclasses.replace(one, default=None, is_repeated=False)
     kind = str if one.default is None else _KINDS.get(kind_of(one), str)
     default = one.default if one.is_required else _default(where, one, kind)
     choices = () if callable(one.choices) or one.choices is None else tuple(map(str, one.choices))

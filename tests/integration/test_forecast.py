@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ from penstock.records import (
     read_record,
     write_record,
 )
+from penstock.steps.options.run import JobOptions
 from support.images import write_class_folders
+from support.options import config_of
 from support.runs import make_run
+from support.small_s3 import small_s3
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -37,29 +42,6 @@ def forecast(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, An
 def way(found: dict[str, Any], name: str) -> dict[str, Any]:
     ways: list[dict[str, Any]] = found["nodes"][0]["ways"]
     return next(each for each in ways if each["name"] == name)
-
-
-A = ("--size", "2TB", "--compute-hours", 2, "--instance-type", "g4dn.xlarge", "--window-size", "115GB")
-LARGE = ("--objects", 200_000, "--requests-per-object", 2)
-
-
-def test_the_examples_of_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
-    found = forecast(capsys, *A, *LARGE, "--way", "nat+cross-region", "--way", "internet")
-    for name, usd in (("window", 12.05), ("download-gp3", 37.88), ("nat+cross-region", 1168), ("internet", 1566)):
-        assert math.isclose(way(found, name)["usd"]["mid"], usd, rel_tol=0.001), name
-    assert math.isclose(way(found, "download-gp3")["wall_seconds"], 51.5 * 3600, rel_tol=0.001)
-    assert found["nodes"][0]["best"] == "window"
-    small = forecast(capsys, *A, "--objects", 20_000_000)
-    assert math.isclose(way(small, "stream")["usd"]["mid"], 90.6, rel_tol=0.001)
-    assert small["nodes"][0]["breakeven_epochs"] == 3
-    slow = ("--size", "240GB", "--objects", 18_000, "--requests-per-object", 2, "--epochs", 3, "--compute-hours", 1.25)
-    found = forecast(capsys, *slow, "--rate", "10MB/s", "--instance-type", "g5.xlarge", "--window-size", "5750MB")
-    assert math.isclose(way(found, "window")["usd"]["mid"], 19.89, rel_tol=0.001)
-    archive = ("--size", "45GB", "--objects", 12, "--requests-per-object", 112_120 / 12, "--compute-hours", 0.5)
-    found = forecast(capsys, *archive, "--instance-type", "g4dn.xlarge")
-    assert found["nodes"][0]["breakeven_epochs"] == 2
-    assert math.isclose(way(found, "download-nvme")["usd"]["mid"], 2.7, rel_tol=0.01)
-    assert way(found, "download-nvme")["fits"]
 
 
 def test_a_manifest_is_forecast_as_its_run_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,6 +185,56 @@ def test_a_record_whose_figures_cannot_be_true_measures_nothing(
         assert main(words) in (2, 70), name
         said = capsys.readouterr()
         assert (said.out, len(said.err.splitlines())) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("node", "seller"),
+    [("g5.xlarge", "AWS"), ("a2-highgpu-1g", "Google Cloud"), ("Standard_NC24ads_A100_v4", "Azure"), ("", "AWS")],
+)
+def test_stated_data_is_taken_to_lie_with_the_cloud_of_the_node(node: str, seller: str) -> None:
+    (found,) = penstock.forecast(size="1TB", objects=10**6, compute_hours=1, rate="1GB/s", instance_type=[node])
+    assert found.market.tariff is not None
+    assert found.market.tariff.seller == seller
+    lines = {line.what: line.usd for line in found.outlook("stream").mid.lines}
+    rate = found.market.prices.find(found.market.tariff.get, unit="1000 requests")
+    assert lines["GET requests"] == rate.cost(Decimal(10 * 10**6) / 1000)
+    (as_s3,) = penstock.forecast(
+        size="1TB", objects=10**6, compute_hours=1, rate="1GB/s", instance_type=[node], source_prices="s3"
+    )
+    assert as_s3.outlook("stream").mid.usd_of("GET") == 4
+
+
+def test_requests_to_a_server_of_ones_own_have_no_price(capsys: pytest.CaptureFixture[str]) -> None:
+    with small_s3(is_open=True) as server:
+        server.objects |= {f"data/{number}.bin": bytes(1000) for number in range(5)}
+        words = ("s3://data", "--endpoint-url", server.url, "--anonymous", "--compute-hours", 1, "--rate", "1MB/s")
+        found = forecast(capsys, *words, "--instance-type", "g5.xlarge", "--way", "internet")
+        for name in ("stream", "window", "pack", "internet"):
+            told = way(found, name)
+            assert {"GET requests", "LIST requests"} <= set(told["unpriced"]), name
+            assert [line["usd"] for line in told["lines"] if "requests" in line["what"]] == [None] * (
+                5 if name == "pack" else 2
+            )
+        assert main(["forecast", *map(str, words), "--instance-type", "g5.xlarge"]) == 0
+        assert "what its requests and transfer cost is not known" in capsys.readouterr().out
+        priced = forecast(capsys, *words, "--source-prices", "s3", "--node-usd-per-hour", 1)
+        assert way(priced, "stream")["unpriced"] == []
+
+
+def test_the_command_that_is_printed_runs_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_class_folders(tmp_path / "it's data", 12)
+    words = ["list", "--source", data, "--task", "images", "--manifest", tmp_path / "m", "--plan", tmp_path / "p"]
+    assert main([str(word) for word in (*words, "--record", tmp_path / "r")]) == 0
+    capsys.readouterr()
+    given = ("--epochs", 3, "--samples-per-second", 9, "--instance-type", "g5.xlarge")
+    command = forecast(capsys, "--manifest", tmp_path / "m", *given)["nodes"][0]["command"]
+    program, *told = shlex.split(command)
+    assert program == "penstock"
+    found = config_of(JobOptions, *told[1:])
+    assert (found.source, found.task, found.epochs, found.instance_type) == (str(data), "images", 3, "g5.xlarge")
+    assert found.window_size >= 64 * 2**20
+    listed = forecast(capsys, data, "--compute-hours", 1, "--rate", "1MB/s")["nodes"][0]["command"]
+    assert shlex.split(listed)[2:6] == ["--source", str(data), "--task", "TASK"]
 
 
 STATED = ("--size", "1GB", "--objects", "10")

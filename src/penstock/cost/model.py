@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from penstock.cost.book import Book
 from penstock.cost.prices import DISKS, Prices
-from penstock.cost.seller import seller_of
+from penstock.cost.seller import PROVIDERS, seller_of
 from penstock.cost.setting import USUAL_DISK, CostSetting
 from penstock.cost.values import Rate, as_decimal, in_money, tiers_of
 from penstock.options.paths import LEGS
@@ -39,8 +39,6 @@ HOURS_PER_MONTH = 720
 """Hours in a month of 30 days, by which disks are billed."""
 
 _SECONDS_PER_HOUR = 3600
-_PROVIDERS = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}
-"""By the seller of a tariff."""
 
 
 def bill(
@@ -186,7 +184,7 @@ def _add_traffic(book: Book, run: RunRecord, traffic: Meters, hours: Decimal) ->
     _add_requests(book, traffic, seller.tariff, is_priced=seller.is_priced)
     between = (str(run.config.get("region") or ""), book.setting.region or "")
     _add_transfer(book, traffic, seller.tariff, hours=hours, between=between, is_priced=seller.is_priced)
-    return _PROVIDERS.get(seller.tariff.seller, "") if seller.is_priced else ""
+    return PROVIDERS.get(seller.tariff.seller, "") if seller.is_priced else ""
 
 
 def _add_requests(book: Book, traffic: Meters, tariff: Tariff, *, is_priced: bool) -> None:

@@ -9,7 +9,11 @@ from penstock.options.cost import SourcePrices
 from penstock.records import RunRecord
 from penstock.sources import Payee, Tariff, find_scheme
 
-__all__ = ["Seller", "seller_at", "seller_of"]
+__all__ = ["PROVIDERS", "Seller", "seller_at", "seller_of"]
+
+
+PROVIDERS = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}
+"""By the seller of a tariff."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ tr.best { outline: 2px solid var(--best); }
 code { overflow-wrap: anywhere; }
 @media screen and (max-width: 46rem) {
   .ways thead { display: none; }
-  .ways tr { display: grid; grid-template-columns: repeat(4, 1fr); border-bottom: 1px solid var(--line); }
+  .ways tr { display: grid; grid-template-columns: 1.25fr 1.25fr .8fr 1fr; border-bottom: 1px solid var(--line); }
   .ways th { grid-column: 1 / -1; border: 0; padding-bottom: 0; }
   .ways td { border: 0; text-align: left; font-size: .85rem; white-space: normal; }
   .ways td::before { content: attr(data-head); display: block; opacity: .65; }

@@ -15,7 +15,7 @@ from penstock.options.words import as_text
 from penstock.records import ForecastRecord, encode_record, write_record
 from penstock.report.forecast_page import forecast_page
 from penstock.report.forecast_told import forecast_markdown, forecast_record, forecast_text
-from penstock.steps._shared.forecasting import forecasts, over_budget
+from penstock.steps._shared.forecasting import as_planned, forecasts, over_budget
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_forecast_metrics
@@ -35,10 +35,12 @@ def run(args: ForecastOptions) -> int:
     check_outputs(args.html, args.markdown, args.record, args.probe_record, inputs=inputs)
     with recorded(args, NAME) as run_root:
         # Whoever asks by hand is told to say how fast it computes; a pipeline, which names its run, gets what is known.
-        found = forecasts(args, must_compute=args.run_id is None)
-        record = forecast_record(found)
+        is_of_run = args.run_id is not None
+        asked, planned = as_planned(args) if is_of_run else (args, None)
+        found = forecasts(asked, must_compute=not is_of_run)
+        record = forecast_record(found, planned=planned)
         _write(args, found, record, run_root)
-    sys.stdout.write(encode_record(record).decode() if args.json else forecast_text(found))
+    sys.stdout.write(encode_record(record).decode() if args.json else forecast_text(found, planned=planned))
     for told in over_budget(record, args.max_usd):
         sys.stderr.write(f"penstock {NAME}: warning: {told}\n")
     return 0

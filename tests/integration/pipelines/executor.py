@@ -6,8 +6,9 @@ the task before there is a pod; it takes image and accelerators from texts alone
 the placeholders of ``substitute``, and all other text is passed on as it stands. A task inside an exit handler sees the
 handler's inputs alone; the folders of output paths do not exist; each step sees nothing of the others but the artifacts
 it takes; a loop is its tasks once for each item of a list, which its driver takes of a parameter; it ends when all have
-ended, whatever became of one; a failed task puts nothing out, and is tried again as often as its retry policy says; its
-exit code is 1 whatever the command's was; the exit task runs however the tasks before it ended, and is told.
+ended, whatever became of one; a condition compares a parameter with true or false, and where it does not hold its tasks
+are skipped, which fails nothing; a failed task puts nothing out, and is tried again as often as its retry policy says;
+its exit code is 1 whatever the command's was; the exit task runs however the tasks before it ended, and is told.
 
 Where a command runs is a launcher's affair: a process here, a pod on a cluster.
 """
@@ -158,11 +159,13 @@ class _Scope:
 
     Attributes:
         given: its input parameters.
+        passed: URIs of its input artifacts.
         turn: which of a loop's it is, as part of its tasks' names.
     """
 
     tasks: Json
     given: Mapping[str, Json]
+    passed: Mapping[str, str] = field(default_factory=dict)
     turn: str = ""
 
 
@@ -203,10 +206,13 @@ class Backend:
             except DriverError as error:
                 run.executions[name], ended[name] = _undriven(name, error), False
                 continue
-            if "parameterIterator" in task:
+            if not _holds(task, given):
+                ended[name] = True  # skipped
+            elif "parameterIterator" in task:
                 ended[name] = self._run_loop(run, task, component, given)
             elif "dag" in component:
-                ended[name] = self._run_scope(run, _Scope(tasks=component["dag"]["tasks"], given=given))
+                passed = _task_artifacts(run, scope, task)
+                ended[name] = self._run_scope(run, _Scope(tasks=component["dag"]["tasks"], given=given, passed=passed))
             else:
                 run.executions[name] = self._run_task(run, scope, name, given)
                 ended[name] = run.executions[name].returncode == 0
@@ -253,16 +259,14 @@ class Backend:
         task = scope.tasks[name]
         component = run.spec["components"][task["componentRef"]["name"]]
         container = run.spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
-        run_uri = f"{PIPELINE_ROOT}/{run.spec['pipelineInfo']['name']}/{run.job_id}"
-        taken = {}
-        for key, source in task.get("inputs", {}).get("artifacts", {}).items():
-            output = source["taskOutputArtifact"]
-            uri = f"{run_uri}/{output['producerTask']}/{output['outputArtifactKey']}"
-            taken[key] = {"artifacts": [{**self._types[uri], "uri": uri}]}
+        taken = {
+            key: {"artifacts": [{**self._types[uri], "uri": uri}]}
+            for key, uri in _task_artifacts(run, scope, task).items()
+        }
         made = {
             key: {
                 "artifacts": [
-                    {"name": key, "type": definition["artifactType"], "uri": f"{run_uri}/{name}{scope.turn}/{key}"}
+                    {"name": key, "type": definition["artifactType"], "uri": f"{run.uri}/{name}{scope.turn}/{key}"}
                 ]
             }
             for key, definition in component.get("outputDefinitions", {}).get("artifacts", {}).items()
@@ -296,15 +300,19 @@ class _Run:
     job_id: str
     executions: dict[str, Execution]
 
+    @property
+    def uri(self) -> str:
+        return f"{PIPELINE_ROOT}/{self.spec['pipelineInfo']['name']}/{self.job_id}"
+
 
 def task_order(tasks: Json) -> list[str]:
     """Return the tasks of a pipeline so that each comes after those it depends on.
 
     Raises:
-        NotImplementedError: the pipeline has a loop over artifacts, or a condition.
+        NotImplementedError: the pipeline has a loop over artifacts.
     """
     for name, task in tasks.items():
-        if "artifactIterator" in task or "condition" in task.get("triggerPolicy", {}):
+        if "artifactIterator" in task:
             raise NotImplementedError(f"task {name} is more than a container, a loop over a list or an exit handler")
     order: list[str] = []
     while len(order) < len(tasks):
@@ -351,6 +359,36 @@ def _task_parameters(task: Json, given: Mapping[str, Json], run: _Run, ended: Ma
             constant = source["runtimeValue"]["constant"]
             values[name] = run.job_id if constant == "{{$.pipeline_job_uuid}}" else constant
     return values
+
+
+def _task_artifacts(run: _Run, scope: _Scope, task: Json) -> dict[str, str]:
+    """Return the URIs of what a task takes: of other tasks beside it, or of what the pipeline that it is in takes."""
+    found = {}
+    for key, source in task.get("inputs", {}).get("artifacts", {}).items():
+        if "componentInputArtifact" in source:
+            found[key] = scope.passed[source["componentInputArtifact"]]
+            continue
+        output = source["taskOutputArtifact"]
+        found[key] = f"{run.uri}/{output['producerTask']}/{output['outputArtifactKey']}"
+    return found
+
+
+_CONDITION = re.compile(r"inputs\.parameter_values\['(.+?)'\] == (true|false)")
+
+
+def _holds(task: Json, given: Mapping[str, Json]) -> bool:
+    """Tell whether a task's condition holds, if it has one.
+
+    Raises:
+        NotImplementedError: the condition is more than a comparison with true or false.
+    """
+    told = task.get("triggerPolicy", {}).get("condition")
+    if told is None:
+        return True
+    found = _CONDITION.fullmatch(told)
+    if found is None:
+        raise NotImplementedError(f"the condition {told} is more than a comparison with true or false")
+    return bool(given[found[1]] is (found[2] == "true"))
 
 
 def _undriven(task: str, error: DriverError) -> Execution:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from integration.pipelines.conftest import Bucket, make_backend
 from integration.pipelines.executor import Backend, Run
 from penstock.manifest import ManifestReader
-from penstock.records import CostReport, Evaluation, RunRecord, read_record
+from penstock.records import CostReport, Evaluation, ForecastRecord, RunRecord, read_record
 from pipelines.compile import compile_all
 from pipelines.files import GENERAL_PIPELINE
 from support.captioned import archives_of
@@ -70,10 +70,10 @@ def small(bucket: Bucket, *, options: dict[str, Any] | None = None, **fields: An
     }
 
 
-def check(run: Run) -> tuple[RunRecord, Evaluation]:
+def check(run: Run, *, steps: Sequence[str] = STEPS) -> tuple[RunRecord, Evaluation]:
     """Look at what any dataset's run has to show; return what it learnt."""
     assert run.succeeded, "\n".join(done.stderr for done in run.executions.values())
-    assert list(run.executions) == STEPS
+    assert list(run.executions) == list(steps)
     assert all(len(done.attempts) == 1 for done in run.executions.values())
     assert not [word for done in run.executions.values() for word in done.argv if "{{" in word]
     trained = read_record(run.executions["train"].artifacts["record"], RunRecord)
@@ -95,16 +95,44 @@ def test_images_in_class_folders(bucket: Bucket, compiled: Path, pets: str, tmp_
         data_region="us-east-2",
         data_task="images",
         data_task_options={"size": 16, "augment": "none"},
-        options={"endpoint_url": bucket.url, "batch_size": 8, "workers": 0, "title": "Pets"},
+        forecast=True,
+        options={
+            "endpoint_url": bucket.url,
+            "batch_size": 8,
+            "workers": 0,
+            "title": "Pets",
+            "samples_per_second": 100,
+            "max_usd": 5,
+        },
     )
     run = make_backend(tmp_path).run(compiled, given, job_id="pets")
-    _, scored = check(run)
+    trained, scored = check(run, steps=[*STEPS[:2], "forecast", *STEPS[2:]])
+    check_forecast(run, trained, scored)
     with ManifestReader(run.executions["list"].artifacts["manifest"]) as reader:
         assert reader.info.num_samples == IMAGES
     assert {"balanced_accuracy", "accuracy", "auroc"} <= scored.metrics.keys()
     page = run.executions["report"].artifacts["html"].read_text()
     assert "Pets" in page
     assert all(name in page for name in CLASSES)
+
+
+def check_forecast(run: Run, trained: RunRecord, scored: Evaluation) -> None:
+    """Look at what a run shows that was forecast: before it trained in the UI, and after it in its report."""
+    made = run.executions["forecast"]
+    found = read_record(made.artifacts["record"], ForecastRecord)
+    [node] = found.nodes
+    way = node.way(found.planned or "")
+    assert way is not None
+    assert (node.node, node.epochs, found.planned) == ("g5.xlarge", 1, "window")
+    samples = sum(epoch.num_samples for epoch in trained.epochs)
+    assert node.compute_seconds == pytest.approx(samples / 100)
+    assert way.get_requests == sum(each.meters.count("GET", purpose="data").sent for each in (trained, scored))
+    [shown] = made.executor_output["artifacts"]["metrics_ui"]["artifacts"]
+    assert shown["metadata"]["usd"] == way.usd.mid
+    assert "What it will cost" in made.artifacts["html"].read_text()
+    assert "**" in made.artifacts["markdown"].read_text()
+    assert "as a probe measured it" in made.attempts[-1].stdout
+    assert "Forecast and actual" in run.executions["report-exit"].artifacts["html"].read_text()
 
 
 def real_or_planted() -> tuple[bytes, dict[str, Any], int]:

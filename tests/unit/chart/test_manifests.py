@@ -13,7 +13,7 @@ import yaml
 from k8s.manifests import argo_objects, merged
 
 WORKFLOWS = Path(__file__).parents[3] / "charts" / "penstock" / "workflows"
-STEPS = {"list", "prefetch", "train", "evaluate", "report", "report-exit"}
+STEPS = {"list", "prefetch", "forecast", "train", "evaluate", "report", "report-exit"}
 
 
 @cache

@@ -258,6 +258,22 @@ def test_caching_and_retries(path: Path) -> None:
 
 
 @EACH
+def test_training_comes_after_a_forecast_that_is_made_only_where_it_is_asked_for(path: Path) -> None:
+    spec = pipeline(path)[0]
+    outer = tasks(path)["forecast-first"]
+    assert {"list", "prefetch"} <= set(outer["dependentTasks"])
+    assert "forecast-first" in tasks(path)["train"]["dependentTasks"]
+    assert outer["inputs"]["parameters"]["asked"] == {"componentInputParameter": f"{CHANNEL}forecast"}
+    [(_, condition)] = spec["components"]["comp-forecast-first"]["dag"]["tasks"].items()
+    assert condition["triggerPolicy"]["condition"] == f"inputs.parameter_values['{CHANNEL}asked'] == true"
+    [(name, task)] = spec["components"][condition["componentRef"]["name"]]["dag"]["tasks"].items()
+    assert (name, task["retryPolicy"]["maxRetryCount"]) == ("forecast", 1)
+    assert not task["cachingOptions"].get("enableCache")
+    assert task["inputs"]["parameters"]["run_id"] == {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
+    assert spec["root"]["inputDefinitions"]["parameters"]["forecast"]["defaultValue"] is False
+
+
+@EACH
 def test_the_exit_task_is_told_how_the_run_ended_and_where_its_records_are(path: Path) -> None:
     task = tasks(path)["report-exit"]
     assert task["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
@@ -301,10 +317,12 @@ def test_no_field_of_a_run_is_for_a_secret(path: Path) -> None:
 def test_the_form_has_few_fields_whose_names_group_by_alphabet(path: Path) -> None:
     names = list(pipeline(path)[0]["root"]["inputDefinitions"]["parameters"])
     packs = path == PACK_PIPELINE
-    assert len(names) <= 19 + 2 * packs
+    assert len(names) <= 20 + 2 * packs
     assert names == sorted(names)
     groups = [name.partition("_")[0] for name in names]
-    assert list(dict.fromkeys(groups)) == ["data", "image", "model", "node", "options"] + ["pack"] * packs + [
+    assert list(dict.fromkeys(groups)) == ["data", "forecast", "image", "model", "node", "options"] + [
+        "pack"
+    ] * packs + [
         "price",
         "run",
     ]
@@ -355,7 +373,9 @@ def test_the_form_has_the_fields_that_options_are_declared_to_be_given_by(path: 
     without = {"data_file"} if path == PACK_PIPELINE else set()
     assert set(run_fields().values()) - without <= fields
     others = {name for name in fields - set(run_fields().values()) if name.partition("_")[0] not in ("image", "node")}
-    assert others == {"options"} | ({"pack_into", "pack_options", "pack_parts"} if path == PACK_PIPELINE else set())
+    assert others == {"forecast", "options"} | (
+        {"pack_into", "pack_options", "pack_parts"} if path == PACK_PIPELINE else set()
+    )
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

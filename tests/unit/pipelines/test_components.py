@@ -17,7 +17,7 @@ from penstock.steps.options.run_options import options_for
 from penstock.steps.options.steps import RUN_OPTIONS as FLAG
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = {name: name for name in ("list", "prefetch", "train", "evaluate", "report", "pack")} | {
+COMMANDS = {name: name for name in ("list", "prefetch", "forecast", "train", "evaluate", "report", "pack")} | {
     "report_exit": "report"
 }
 STEPS = list(COMMANDS)
@@ -31,7 +31,7 @@ GIVEN = {"source": "s3://bucket/pets", "task": "images", "into": "s3://bucket/sh
 OTHER_DEFAULTS = {
     ("prefetch", "--prefetch"),
     # Kubeflow Pipelines tries a step again whatever its exit code.
-    *((step, "--fail-fast") for step in ("list", "prefetch", "train", "evaluate")),
+    *((step, "--fail-fast") for step in ("list", "prefetch", "forecast", "train", "evaluate")),
     # The backend gives it.
     ("report_exit", "--final-status"),
 }
@@ -154,10 +154,12 @@ def test_the_step_reads_the_defaults_as_its_own(step: str) -> None:
             and flag not in ("--run-root", "--source", "--task", "--into", FLAG)
         ):
             found = getattr(args, action.dest)
+            if isinstance(action, argparse._AppendAction):  # the empty text is none
+                found = [one for one in found if one]
             assert found == action.default or (not found and not action.default), flag
 
 
-@pytest.mark.parametrize("name", ["evaluate", "report", "report_exit"])
+@pytest.mark.parametrize("name", ["forecast", "evaluate", "report", "report_exit"])
 def test_metrics_are_written_under_the_name_of_the_output(name: str) -> None:
     module = importlib.import_module("penstock.steps._shared.pipeline_output")
     output = component(name)["outputDefinitions"]["artifacts"][module.ARTIFACT]

@@ -97,7 +97,8 @@ def _bad(**declared: Any) -> type[Options]:
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
-        (repeated(read=str, default=(), metavar="X", told="x", field="run_x"), "gives each flag once"),
+        (repeated(read=positive_int, default=(), metavar="X", told="x", field="run_x"), "gives each flag once"),
+        (repeated(read=str, default=("a",), metavar="X", told="x", field="run_x"), "gives each flag once"),
         (flag(default=False, told="x", field="run_x"), "gives each flag once"),
         (
             option(read=positive_int, default=None, metavar="X", told="x", field="run_x"),
@@ -122,6 +123,12 @@ def test_what_a_pipeline_could_not_give_is_no_parameter(
     with pytest.raises(ValueError, match=told) as refused:
         of(config, monkeypatch)
     assert "penstock list --x" in str(refused.value)
+
+
+def test_of_texts_that_may_be_several_a_pipeline_gives_one_or_the_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = repeated(read=str, default=(), metavar="X", told="x", field="run_x")
+    found = of(_bad(x=declared), monkeypatch)["x"]
+    assert (found.kind, found.default, found.flag) == (str, "", "--x")
 
 
 @pytest.mark.parametrize("name", ["manifest", "record", "options", "dsl"])

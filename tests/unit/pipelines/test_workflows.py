@@ -26,7 +26,7 @@ from pipelines.general import GENERAL
 from pipelines.pods import Settings
 
 ROOT = Path(__file__).parents[3]
-STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
+STEPS = ["list", "prefetch", "forecast", "train", "evaluate", "report", "report-exit"]
 KINDS = pytest.mark.parametrize("files", [f"{path.stem}-{files}" for path in PIPELINES for files in FILES])
 GIVEN = {"data_source": "s3://bucket/pets", "data_task": "images", "pack_into": "s3://bucket/shards"}
 """What has no default in the general pipeline."""
@@ -118,7 +118,7 @@ def test_codes_that_are_tried_again_are_the_retryable_ones() -> None:
     found = [getattr(penstock.errors, name) for name in penstock.errors.__all__]
     classes = [kind for kind in found if isinstance(kind, type) and issubclass(kind, PenstockError)]
     retryable = {kind.exit_code for kind in classes if kind.retryable}
-    for step in ("list", "prefetch", "train", "evaluate"):
+    for step in ("list", "prefetch", "forecast", "train", "evaluate"):
         expression = templates("penstock-volume")[step]["retryStrategy"]["expression"]
         codes = json.loads(re.search(r"in (\[.+?\])", expression)[1])  # type: ignore[index]
         assert set(codes) == retryable | {128 + 9, 128 + 15}

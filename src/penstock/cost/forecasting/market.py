@@ -9,6 +9,7 @@ from decimal import Decimal
 from penstock.cost.forecasting.inputs import Link
 from penstock.cost.model import HOURS_PER_MONTH
 from penstock.cost.prices import Prices
+from penstock.cost.seller import PROVIDERS
 from penstock.cost.values import Rate, as_decimal, in_money
 from penstock.errors import ConfigError
 from penstock.sources import Tariff
@@ -89,7 +90,7 @@ class Market:
         """Return a line a leg of the way from the source."""
         if self.tariff is None:
             return []
-        provider = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}.get(self.tariff.seller, "aws")
+        provider = PROVIDERS.get(self.tariff.seller, "aws")
         what = f"transfer ({path})"
         if not self.is_priced:
             return [Line(what=what, quantity=as_decimal(moved_bytes / GIB), unit="GiB", usd=None)]

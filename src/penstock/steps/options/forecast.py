@@ -63,7 +63,6 @@ class ComputingOption(Options, group="forecast", change=Change.FREE):
         metavar="X",
         told="samples that the node computes in a second, for a forecast; 0 is not known, which makes its times and "
         "dollars the least that they can be (default: 0)",
-        field="forecast_samples_per_second",
     )
 
 
@@ -157,6 +156,7 @@ class _Nodes(Options, group="nodes"):
         read=_passes,
         default=(2, 4),
         metavar="N[,N]",
+        is_joined=True,
         told="ways with so many passes in a row over each part of the data, --repeat of `penstock run` (default: 2,4)",
     )
     way: tuple[str, ...] = repeated(

@@ -50,7 +50,7 @@ TOLD = {
     "new-task": "write a package for a task of your own",
 }
 """What each does, for a person."""
-PIPELINE_STEPS = ("list", "prefetch", "train", "evaluate", "report")
+PIPELINE_STEPS = ("list", "prefetch", "forecast", "train", "evaluate", "report")
 """Those that a pipeline runs, the first one first."""
 OPTIONS_STEPS = (*PIPELINE_STEPS, "pack")
 """Those that take options as one object too: a pipeline's steps those of the run, ``pack`` its own."""

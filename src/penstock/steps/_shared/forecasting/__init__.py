@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from penstock.steps._shared.forecasting.asking import forecasts, over_budget
+from penstock.steps._shared.forecasting.asking import as_planned, forecasts, over_budget
 
-__all__ = ["forecasts", "over_budget"]
+__all__ = ["as_planned", "forecasts", "over_budget"]

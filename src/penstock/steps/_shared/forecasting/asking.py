@@ -10,10 +10,10 @@ from decimal import Decimal
 from penstock.cost.forecasting import Demand, Forecast, Link, Market, Node, Places, forecast_ways
 from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.prices import Prices, load_prices
-from penstock.cost.seller import seller_at
+from penstock.cost.seller import PROVIDERS, Seller, seller_at
 from penstock.errors import ConfigError
 from penstock.options.paths import check_path
-from penstock.records import ForecastRecord, write_record
+from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.sources import find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
@@ -24,7 +24,7 @@ from penstock.texts import did_you_mean
 from penstock.units import GIB, MIB, format_usd
 from penstock.window.geometry import KEPT_SHARE
 
-__all__ = ["forecasts", "holding_window", "over_budget"]
+__all__ = ["as_planned", "forecasts", "holding_window", "over_budget"]
 
 USUAL_WINDOW_BYTES = 10 * GIB
 HEAD_BYTES = 400.0
@@ -89,6 +89,18 @@ def over_budget(found: ForecastRecord, max_usd: float) -> list[str]:
     return told
 
 
+def as_planned(args: ForecastOptions) -> tuple[ForecastOptions, str]:
+    """Return the options of a run's forecast, by its plan, and the name of the way that it goes.
+
+    Raises:
+        RecordError: the plan cannot be read.
+    """
+    repeat = None if args.plan is None else read_record(args.plan, Plan).repeat
+    if repeat is None or repeat.passes == 1:
+        return args, "window"
+    return args.but(passes=(repeat.passes,)), f"repeat-{repeat.passes}"
+
+
 def holding_window(epoch_bytes: float) -> int:
     """Return the window that holds all of an epoch, in whole MiB."""
     return (math.ceil(epoch_bytes / KEPT_SHARE / MIB) + STREAMING_BYTES // MIB) * MIB
@@ -116,7 +128,7 @@ def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Ma
         return Market(prices=prices, tariff=scheme.tariff, region=args.price_region, told=told)
     endpoint = endpoint_paid(data.source) or ""
     found = seller_at(data.source.uri, endpoint, prices=args.source_prices, did_read="It is read")
-    told = " ".join(filter(None, (found.assumption, found.warning))).rstrip(".")
+    told = " ".join(filter(None, (found.assumption, found.warning, _far(args, found, node)))).rstrip(".")
     return Market(
         prices=prices,
         tariff=found.tariff,
@@ -124,6 +136,15 @@ def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Ma
         is_priced=found.is_priced or found.tariff is None,
         told=told,
     )
+
+
+def _far(args: ForecastOptions, found: Seller, node: Node) -> str:
+    """Say that no transfer is priced to a node of another cloud, where it is so."""
+    seller = found.tariff.seller if found.tariff is not None else ""
+    is_far = bool(seller and node.provider) and PROVIDERS.get(seller) != node.provider
+    if not is_far or args.transfer != "same-region":
+        return ""
+    return f"It lies with {seller} and the node is another cloud's, which is not free: pass --transfer internet"
 
 
 def _nodes(args: ForecastOptions, prices: Prices) -> list[Node]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from penstock.cost.prices import DISKS, Prices, load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.records import Plan, read_record, write_record
+from penstock.records import write_record
 from penstock.report.forecast_page import forecast_page
 from penstock.report.forecast_told import forecast_record, forecast_text
 from penstock.sources.node import this_node
-from penstock.steps._shared.forecasting.asking import forecasts, over_budget
+from penstock.steps._shared.forecasting.asking import as_planned, forecasts, over_budget
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps.options.forecast import ForecastOptions
 from penstock.steps.options.run import JobOptions
@@ -63,8 +63,6 @@ def forecast_job(files: JobFiles, args: JobOptions) -> None:
 def _options(files: JobFiles, args: JobOptions) -> tuple[ForecastOptions, str]:
     """Return the options of the job's forecast, and the name of the way that the job goes."""
     kind = args.instance_type or this_node().instance_type
-    repeat = read_record(files.plan, Plan).repeat
-    passes = 1 if repeat is None else repeat.passes
     options = ForecastOptions(
         **args.shared_with(ForecastOptions),
         manifest=files.manifest,
@@ -72,7 +70,6 @@ def _options(files: JobFiles, args: JobOptions) -> tuple[ForecastOptions, str]:
         epochs=args.epochs,
         instance_type=() if kind is None else (kind,),
         window_size=args.window_size,
-        passes=(passes,),
         probe=PROBE_SECONDS,
         probe_bytes=PROBE_BYTES,
         probe_record=files.probe_record,
@@ -81,7 +78,7 @@ def _options(files: JobFiles, args: JobOptions) -> tuple[ForecastOptions, str]:
         return options, f"download-{_disk(kind, load_prices(args.prices))}"
     if args.mode == "cache":  # all of which keeps what was read
         return replace(options, window_size=int(args.cache_size / KEPT_SHARE)), "window"
-    return options, "window" if passes == 1 else f"repeat-{passes}"
+    return as_planned(options)
 
 
 def _disk(kind: str | None, prices: Prices) -> str:

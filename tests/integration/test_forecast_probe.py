@@ -1,0 +1,113 @@
+"""A forecast's probe of the link, to a server that gives so many bytes a second to all together, and takes its time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import penstock
+from penstock.cli import main
+from penstock.records import StepRecord, read_record
+from support.images import write_class_folders
+from support.small_s3 import Asked, Reply, SmallS3, small_s3
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
+RATE, OBJECT_BYTES, OBJECTS = 4_000_000, 64 * 1024, 256
+LATENCY_SECONDS = 0.03
+WORDS = ("--compute-hours", "1", "--epochs", "2", "--json")
+
+
+class Throttle:
+    """Answers after a while, and gives no more than so many bytes a second in all."""
+
+    def __init__(self) -> None:
+        self.free_at = 0.0
+        self.lock = threading.Lock()
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        if asked.path.endswith(".bin"):
+            is_part = "range" in asked.headers
+            first, last = asked.headers["range"].removeprefix("bytes=").split("-") if is_part else (0, OBJECT_BYTES - 1)
+            with self.lock:
+                self.free_at = max(self.free_at, time.monotonic()) + (int(last) + 1 - int(first)) / RATE
+                wait = self.free_at - time.monotonic()
+            time.sleep(wait + LATENCY_SECONDS)
+        return None
+
+
+@pytest.fixture
+def server() -> Iterator[SmallS3]:
+    with small_s3(is_open=True, takeover=Throttle()) as state:
+        state.objects |= {f"data/{number:04}.bin": bytes(OBJECT_BYTES) for number in range(OBJECTS)}
+        yield state
+
+
+def forecast(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, object]:
+    assert main(["forecast", *map(str, words), *WORDS]) == 0
+    return json.loads(capsys.readouterr().out)["nodes"][0]  # type: ignore[no-any-return]
+
+
+def test_a_probe_measures_rate_and_latency_and_its_record_is_what_another_forecast_reads(
+    server: SmallS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "probe.json"
+    source = ("s3://data", "--endpoint-url", server.url, "--anonymous")
+    probed = forecast(capsys, *source, "--probe", "1.5s", "--probe-record", kept)
+    record = read_record(kept, StepRecord)
+    rate = record.details["rate_bytes_per_second"]
+    assert probed["rate_bytes_per_second"] == rate
+    assert 0.6 * RATE < rate < 1.15 * RATE
+    assert LATENCY_SECONDS < record.details["latency_seconds"] < 10 * LATENCY_SECONDS
+    data = [asked for asked in server.requests if asked.path.endswith(".bin")]
+    assert record.meters.count("GET", purpose="probe").sent == len(data) > 20
+    assert len({asked.client for asked in data}) > 8  # many at once, as a window asks
+    assert record.meters.bytes_downloaded < 3 * RATE
+    asked = len(server.requests)
+    again = forecast(capsys, "--size", "1GB", "--objects", 10, "--measured", kept)
+    assert again["rate_bytes_per_second"] == rate
+    assert len(server.requests) == asked
+
+
+def test_a_probe_reads_no_more_than_it_may(server: SmallS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "probe.json"
+    source = ("s3://data", "--endpoint-url", server.url, "--anonymous")
+    forecast(capsys, *source, "--probe", "60s", "--probe-bytes", 10 * OBJECT_BYTES, "--probe-record", kept)
+    record = read_record(kept, StepRecord)
+    assert 10 * OBJECT_BYTES <= record.meters.bytes_downloaded < 11 * OBJECT_BYTES
+    assert record.details["read_all"] == 1.0
+
+
+def test_a_manifest_is_probed_by_the_ranges_of_its_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, out = write_class_folders(tmp_path / "data", 30), tmp_path
+    words = ["list", "--source", data, "--task", "images", "--manifest", out / "m", "--plan", out / "p"]
+    assert main([str(word) for word in (*words, "--record", out / "r")]) == 0
+    capsys.readouterr()
+    for plan in ((), ("--plan", out / "p")):
+        forecast(capsys, "--manifest", out / "m", *plan, "--probe", "5s", "--probe-record", out / "probe.json")
+        record = read_record(out / "probe.json", StepRecord)
+        assert record.details["read_all"] == 1.0
+        assert record.meters.bytes_downloaded > 1000
+        assert record.wall_seconds < 5
+    (found,) = penstock.forecast(manifest=out / "m", probe=5, samples_per_second=100)
+    assert "as a probe measured it just now" in found.link.told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--size", "1GB", "--objects", "3", "--probe", "3s"), "--probe says nothing of --size"),
+        (("{data}", "--probe", "3s", "--rate", "1MB/s"), "--rate states what the link does"),
+    ],
+)
+def test_a_probe_that_says_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    data = str(write_class_folders(tmp_path / "data", 3))
+    assert main(["forecast", *(word.format(data=data) for word in words), *WORDS]) == 2
+    assert told in capsys.readouterr().err
