@@ -1,0 +1,1 @@
+"""What each mode of a job takes, by the command that compares them."""
