@@ -67,9 +67,9 @@ def render(raw: dict[str, Any]) -> str:
     text = [
         "# A job streamed, cached and preprocessed",
         "",
-        f"`penstock compare-modes {' '.join(ASKED)}` of generated EEG in the challenge's layout: {told['data']}, from a "
-        f"server on the same machine whose link is held at {LINK_BYTES_PER_SECOND // 1_000_000} MB/s. Dollars are those "
-        "of that node and of S3's requests, were they asked for there.",
+        f"`penstock compare-modes {' '.join(ASKED)}` of generated EEG in the challenge's layout: {told['data']}, from "
+        f"a server on the same machine whose link is held at {LINK_BYTES_PER_SECOND // 1_000_000} MB/s. Dollars are "
+        "those of that node and of S3's requests, were they asked for there.",
         "",
         *markdown.table([list(table.header), *map(list, table.rows)]),
         "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from penstock.errors import ConfigError, DataError
@@ -174,3 +176,17 @@ def test_a_number_that_is_written_in_two_ways_is_one_class() -> None:
         text = "path,label\n" + "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
         found = read_label_table(text.encode(), name="labels.csv", columns=columns)
         assert [found.meaning(f"{number}.png") for number in range(3)] == [Meaning(label=label) for label in wanted]
+
+
+def test_a_table_takes_the_memory_that_the_page_tells() -> None:
+    rows = 20_000
+    text = "".join(f"images_001/images/{row:08}_000.png,class-{row % 14},patient-{row // 4}\n" for row in range(rows))
+    columns = LabelColumns(path="path", label="label", group="patient", split=None)
+    tracemalloc.start()
+    try:
+        table = read_label_table(f"path,label,patient\n{text}".encode(), name="labels.csv", columns=columns)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(table) == rows
+    assert 300 < held / rows < 600
