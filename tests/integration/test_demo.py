@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_demo(tmp_path: Path, effect: float) -> None:
     assert record.meters.window_high_water_bytes <= 16 * MIB
     assert record.meters.bytes_downloaded > 16 * 16 * MIB
     assert "<svg" in (out / "report.html").read_text()
+
+
+def test_a_run_behind_a_slow_link_says_so_and_how_fast_it_was(tmp_path: Path) -> None:
+    small = ("--task", "xray", "--size", "500k", "--epochs", 2, "--link", "80kB/s")
+    succeed("demo", *small, "--out", tmp_path / "demo")
+    page = (tmp_path / "demo" / "report.html").read_text()
+    assert "The download was the bottleneck" in page
+    assert "by which each part of the data is read so often" in page
+    told = re.search(r"The link: measured at ([\d.]+) KiB/s", page)
+    assert told is not None
+    assert 56 < float(told[1]) < 84
+    record = read_record(tmp_path / "demo" / "run.json", RunRecord)
+    assert record.meters.starved_microseconds <= record.meters.fetching_microseconds < 1e6 * record.wall_seconds
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import math
 from typing import Final, Literal
 
 from penstock.cost.download_first import Comparison
+from penstock.cost.waiting import waited_for_download
 from penstock.records import RunRecord
 from penstock.units import format_bytes, format_seconds
 
@@ -21,6 +22,8 @@ LITTLE_STALL: Final = 0.05
 _MOST_OF_IT: Final = 0.5
 """Of the training passes: what waits for longer than it computes is held up by its data."""
 _MOST_REPEAT: Final = 1000
+_DECODE_FASTER: Final = "Decode in more processes (--workers), or once for all epochs (--mode preprocess)."
+_FIRST_BYTES: Final = "So the link is fast enough: what was waited for came at the start, of which a longer run has less."
 
 
 def bottleneck(run: RunRecord, compared: Comparison) -> str:
@@ -57,16 +60,16 @@ def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
         f"computed for {format_seconds(computed)}"
     )
     if cause == "decoding":
-        return (
-            cause,
-            needs,
-            "Decode in more processes (--workers), or once for all epochs (--mode preprocess).",
-        )
-    return f"the {cause}", needs, f"It is mended by {mends}."
+        was_there = waited_for_download(run) is False
+        return cause, "the bytes were there before they were decoded" if was_there else needs, _DECODE_FASTER
+    return f"the {cause}", needs, _FIRST_BYTES if link_seconds <= computed else f"It is mended by {mends}."
 
 
 def cause_of(run: RunRecord, compared: Comparison) -> Literal["download", "decoding", "data"]:
     """Tell what a run that waited for data waited for; ``data`` where that is not known."""
+    of_download = waited_for_download(run)
+    if of_download is not None:
+        return "download" if of_download else "decoding"
     if not compared.rate_is_measured:
         return "data"
     moved = run.meters.bytes_downloaded / compared.num_epochs

@@ -21,7 +21,7 @@ from penstock.cost.breakeven import (
     rate_without_stall,
     window_without_stall,
 )
-from penstock.cost.waiting import rate_while_waiting
+from penstock.cost.waiting import rate_of_fetching, rate_while_waiting, waited_for_download
 from penstock.records import CostLine, CostReport, RunRecord, StepRecord
 from penstock.units import GIB
 
@@ -89,6 +89,14 @@ def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: 
     )
 
 
+def _own_rate(run: RunRecord) -> float | None:
+    """Return the rate that the run's own waiting tells; None where it tells none."""
+    of_download = waited_for_download(run)
+    if of_download is None:
+        return rate_while_waiting(run.timeline)
+    return rate_of_fetching(run) if of_download else None
+
+
 def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     """Return the per-epoch quantities; W is what the later epochs had on average from what the window kept."""
     epochs, meters = len(run.epochs), run.meters
@@ -97,7 +105,7 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     # Of parts that are read several times, what the window had is of the passes, not of epochs before.
     kept = meters.reused_bytes / (epochs - 1) if epochs > 1 and passes == 1 else 0.0
     rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]
-    measured = max(rates, default=0.0) or rate_while_waiting(run.timeline) or 0.0
+    measured = max(rates, default=0.0) or _own_rate(run) or 0.0
     busy_seconds = run.compute_seconds + sum(epoch.valid_seconds for epoch in run.epochs)
     feed = Feed(
         epoch_bytes=epoch_bytes,

@@ -6,15 +6,31 @@ to nothing, it waited for the link, which then gave all that it could.
 
 from __future__ import annotations
 
-from penstock.records import Timeline
+from penstock.records import RunRecord, Timeline
 
-__all__ = ["rate_while_waiting"]
+__all__ = ["rate_of_fetching", "rate_while_waiting", "waited_for_download"]
 
 _WAITED = 0.5
 """Of an interval's time, from which on it counts as waiting."""
 _IDLE_CPUS = 0.5
 """Processors, below which nothing is decoded that could hold a run up."""
 _LEAST_SECONDS = 3.0
+_MOST_OF_STALL = 0.5
+"""Of the time that a run waited, from which on bytes that were not there are what it waited for."""
+
+
+def waited_for_download(run: RunRecord) -> bool | None:
+    """Tell whether what a run waited for was mostly that bytes came; None where its window did not count that."""
+    stall = sum(epoch.stall_seconds for epoch in run.epochs)
+    if not stall or not run.meters.fetching_microseconds:
+        return None
+    return run.meters.starved_microseconds / 1e6 >= _MOST_OF_STALL * stall
+
+
+def rate_of_fetching(run: RunRecord) -> float:
+    """Return the bytes per second of the time in which requests were under way, in all windows together."""
+    seconds = min(run.meters.fetching_microseconds / 1e6, run.wall_seconds)
+    return run.meters.bytes_downloaded / seconds
 
 
 def rate_while_waiting(timeline: Timeline | None) -> float | None:

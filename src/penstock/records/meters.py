@@ -75,6 +75,8 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         refetched_bytes: downloaded more than once because a process was restarted.
         reused_bytes: of samples that were read from what the window, or a cache on disk, had kept, instead of
             downloaded.
+        fetching_microseconds: in which a window's prefetcher had requests of samples under way.
+        starved_microseconds: of these, in which the next batch was not there.
         wasted_bytes: downloaded and thrown away: what lay between samples that one request read, and the answers of
             requests that were made twice and came second.
         retried_requests: requests that were made again after an answer of 5xx, a cut body or silence.
@@ -101,6 +103,8 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kept_bytes: int = 0
     cache_bytes: int = 0
     ahead_bytes: int = 0
+    fetching_microseconds: int = 0
+    starved_microseconds: int = 0
     wasted_bytes: int = 0
     retried_requests: int = 0
     hedged_requests: int = 0

@@ -31,6 +31,8 @@ COUNTERS = (
     "sample_bytes",
     "refetched_bytes",
     "reused_bytes",
+    "fetching_microseconds",
+    "starved_microseconds",
 )
 _AT = {name: place for place, name in enumerate(COUNTERS)}
 _SPENT_AT, _RATE_AT = 14, 15

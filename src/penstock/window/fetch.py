@@ -28,6 +28,9 @@ from penstock.window.packing import Pack, Read
 
 __all__ = ["Fetcher", "Fill", "put_error", "put_skipped"]
 
+NOTE_SECONDS = 0.02
+"""How often it is counted that ranges are under way."""
+
 
 class Fetcher:
     """Fetches packs.
@@ -37,6 +40,7 @@ class Fetcher:
         kept: the part of the window where extents stay.
         max_in_flight: the most ranges at a time.
         read_meter: gives bytes received and requests failed so far.
+        note_fetching: is told microseconds in which ranges were under way, 0 as they begin to be.
         on_broken: called when a worker met a fault of ours; ``check`` raises it.
         cache: where extents are read from and put to; None is none.
 
@@ -52,6 +56,7 @@ class Fetcher:
         *,
         max_in_flight: int,
         read_meter: Callable[[], tuple[int, int]],
+        note_fetching: Callable[[int], None],
         on_broken: Callable[[], None],
         cache: Cache | None = None,
     ) -> None:
@@ -59,6 +64,7 @@ class Fetcher:
         self._source = source
         self._kept = kept
         self._throttle = Throttle(max_in_flight, read_meter)
+        self._note_fetching, self._noted_seconds = note_fetching, 0.0
         self._on_broken = on_broken
         self._queue: deque[tuple[Fill, Read]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
@@ -155,7 +161,15 @@ class Fetcher:
         if self._caching is not None:
             await self._caching.close()
 
+    def _note(self, now: float) -> None:
+        """Count the time since this was last done, in which ranges were under way."""
+        self._note_fetching(round(1e6 * (now - self._noted_seconds)))
+        self._noted_seconds = now
+
     def _employ(self) -> None:
+        if not self._num_working:
+            self._noted_seconds = time.monotonic()
+            self._note_fetching(0)
         for _ in range(min(self._throttle.limit - self._num_working, len(self._queue))):
             self._num_working += 1
             worker = asyncio.create_task(self._work())
@@ -180,6 +194,8 @@ class Fetcher:
                     ended = time.monotonic()
                     self.answers.end(number, ended - begun, ended)
                     self.read_bytes += read.length_bytes
+                    if ended - self._noted_seconds >= NOTE_SECONDS:
+                        self._note(ended)
                     self._end_read(fill, read, None)
                 if throttle.measure(was_binding=bool(queue)):
                     self._employ()
@@ -187,6 +203,8 @@ class Fetcher:
             self._break(error)
         finally:
             self._num_working -= 1
+            if not self._num_working:
+                self._note(time.monotonic())
 
     def _end_read(self, fill: Fill, read: Read, error: PenstockError | None) -> None:
         for position in read.positions:

@@ -97,8 +97,13 @@ class WindowPolicy:
     @property
     def settled_index(self) -> int:
         """Stream index below which no reader needs anything any more, and nothing is on its way either."""
+        return min(self._cursor, self.ready_index)
+
+    @property
+    def ready_index(self) -> int:
+        """Stream index below which everything is ready."""
         filling = [held.first_index for slot, held in self._ranges.items() if self._states[slot] is SlotState.FILLING]
-        return min([self._cursor, *filling])
+        return min([self.next_index, *filling])
 
     @property
     def wants_more(self) -> bool:

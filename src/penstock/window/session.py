@@ -82,6 +82,7 @@ class FillerSession:
         # Divided already, or nothing to divide: what an earlier process divided stays so.
         self._keepable_bytes = 0 if self._control.kept_area_bytes else keepable_bytes
         self._slots_left: int | None = None
+        self._is_starved = False
         self._gauge = Gauge(self._control.slots_file_bytes)
         self._is_local = is_local(manifest.info.source.uri)
         self._cursors: dict[int, Cursor] = {}
@@ -110,6 +111,7 @@ class FillerSession:
             self._kept,
             max_in_flight=max_in_flight,
             read_meter=lambda: (requested.bytes_downloaded, requested.setbacks),
+            note_fetching=self._note_fetching,
             on_broken=bell.changed.set,
             cache=cache,
         )
@@ -196,6 +198,14 @@ class FillerSession:
             await self._fetcher.close()
             self._reservation.close()
             self._planner.close()
+
+    def _note_fetching(self, microseconds: int) -> None:
+        """Count time in which requests were under way, and whether the next batch lacked something when it began."""
+        self._meter.add("fetching_microseconds", microseconds)
+        if self._is_starved:
+            self._meter.add("starved_microseconds", microseconds)
+        needed = min(self._policy.cursor + self._spec.batch_extents, self._spec.end_index)
+        self._is_starved = self._policy.ready_index < needed
 
     def _wants_more(self) -> bool:
         return self._policy.wants_more and self._policy.next_index < self._limit_index

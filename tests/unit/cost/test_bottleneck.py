@@ -18,10 +18,23 @@ from support.runs import make_list_step, make_run
 EPOCHS = 4
 
 
-def said(*, stall: float, compute: float, downloaded: int, rate: float | None, **config: Any) -> str:
+def said(
+    *,
+    stall: float,
+    compute: float,
+    downloaded: int,
+    rate: float | None,
+    fetching: float = 0.0,
+    starved: float = 0.0,
+    **config: Any,
+) -> str:
     """Return what is said of epochs of so many seconds, that each moved some bytes over a link of a rate."""
     meters = Meters(
-        bytes_downloaded=EPOCHS * downloaded, sample_bytes=EPOCHS * 1000 * config.get("repeat", 1), window_bytes=500
+        bytes_downloaded=EPOCHS * downloaded,
+        sample_bytes=EPOCHS * 1000 * config.get("repeat", 1),
+        window_bytes=500,
+        fetching_microseconds=round(EPOCHS * 1e6 * fetching),
+        starved_microseconds=round(EPOCHS * 1e6 * starved),
     )
     run = make_run(num_epochs=EPOCHS, meters=meters, config=config)
     epochs = tuple(
@@ -73,6 +86,25 @@ def test_a_fast_link_behind_slow_decoding_is_not_blamed() -> None:
     told = said(stall=5.0, compute=5.0, downloaded=1000, rate=1e6)
     assert told.startswith("Decoding was the bottleneck: 50.0% of the training passes waited")
     assert "--workers" in told
+
+
+def test_a_run_knows_itself_whether_it_waited_for_bytes_and_how_fast_they_came() -> None:
+    """1,000 bytes came in 10 s, all of which the run lacked them: as behind a link that was measured beside it."""
+    itself = said(stall=8.0, compute=2.0, downloaded=1000, rate=None, fetching=10.0, starved=9.0)
+    assert itself == said(stall=8.0, compute=2.0, downloaded=1000, rate=100.0)
+    decoded = said(stall=8.0, compute=2.0, downloaded=1000, rate=None, fetching=3.0, starved=1.0)
+    assert decoded.startswith(
+        "Decoding was the bottleneck: 80.0% of the training passes waited for data, and the bytes"
+    )
+    assert decoded == said(stall=8.0, compute=2.0, downloaded=1000, rate=100.0, fetching=3.0, starved=1.0)
+
+
+def test_a_link_that_was_waited_for_at_the_start_alone_is_fast_enough() -> None:
+    told = said(stall=2.0, compute=8.0, downloaded=1000, rate=None, fetching=3.0, starved=2.0)
+    assert "The wait was for the download" in told
+    assert told.endswith(
+        "the link is fast enough: what was waited for came at the start, of which a longer run has less."
+    )
 
 
 @pytest.mark.parametrize("repeat", [{}, {"repeat": 3}])
