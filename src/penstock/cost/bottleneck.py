@@ -23,7 +23,7 @@ _MOST_OF_IT: Final = 0.5
 """Of the training passes: what waits for longer than it computes is held up by its data."""
 _MOST_REPEAT: Final = 1000
 _DECODE_FASTER: Final = "Decode in more processes (--workers), or once for all epochs (--mode preprocess)."
-_FIRST_BYTES: Final = "So the link is fast enough: what was waited for came at the start, of which a longer run has less."
+_FIRST_BYTES: Final = "The link is fast enough: what was waited for came at the start, of which a longer run has less."
 
 
 def bottleneck(run: RunRecord, compared: Comparison) -> str:

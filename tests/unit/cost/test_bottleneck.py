@@ -103,7 +103,7 @@ def test_a_link_that_was_waited_for_at_the_start_alone_is_fast_enough() -> None:
     told = said(stall=2.0, compute=8.0, downloaded=1000, rate=None, fetching=3.0, starved=2.0)
     assert "The wait was for the download" in told
     assert told.endswith(
-        "the link is fast enough: what was waited for came at the start, of which a longer run has less."
+        "The link is fast enough: what was waited for came at the start, of which a longer run has less."
     )
 
 
