@@ -16,7 +16,8 @@ from penstock.cost.bottleneck import LITTLE_STALL, cause_of
 from penstock.cost.breakeven import Feed, stream_seconds, stream_usd
 from penstock.cost.download_first import Comparison, rates_of
 from penstock.cost.forecasting import Forecast, WayCost
-from penstock.cost.prices import Prices
+from penstock.cost.forecasting.market import Market
+from penstock.cost.forecasting.ways import cost_of
 from penstock.cost.values import Machine, in_money
 from penstock.errors import ConfigError
 from penstock.records import CostAdvice, CostReport, RunRecord
@@ -27,6 +28,8 @@ __all__ = ["advice_on"]
 
 _DEAR = Decimal("0.05")
 """Of the bill: less than this is not worth another place, or another form."""
+_NEARLY = Decimal("0.7")
+"""Of what the largest window would save: enough for a smaller one."""
 _SMALL_REQUEST_BYTES = MIB
 _FULL = 0.8
 """Of a node's network, from which on the network is taken to be what bounds the rate."""
@@ -35,7 +38,7 @@ _GBPS, _BITS, _HOUR = 10**9, 8, 3600
 
 
 def advice_on(
-    cost: CostReport, *, run: RunRecord, compared: Comparison, measured: WayCost, other: Forecast, prices: Prices
+    cost: CostReport, *, run: RunRecord, compared: Comparison, measured: WayCost, other: Forecast, market: Market
 ) -> tuple[CostAdvice, ...]:
     """Return what to do, the most useful first.
 
@@ -44,6 +47,7 @@ def advice_on(
         compared: the run beside a download first.
         measured: its epochs as they went.
         other: what other ways would have taken.
+        market: that they are priced in.
     """
     case = Case(
         cost=cost,
@@ -52,7 +56,7 @@ def advice_on(
         rates=rates_of(run, cost),
         measured=measured,
         other=other,
-        prices=prices,
+        market=market,
     )
     found = list(_cheaper(case))
     if run.stall_share > LITTLE_STALL:
@@ -78,12 +82,33 @@ def _of_download(case: Case) -> Iterator[CostAdvice]:
 
 
 def _window(case: Case) -> Iterator[CostAdvice]:
-    kept = case.compared.window_without_stall_bytes
-    if case.epochs < 2 or case.passes > 1 or not case.feed.window_bytes < kept < case.feed.epoch_bytes:
+    """The window that ends the stall by the forecast's rules; where a run is too short for it, one that holds all."""
+    kept, size = case.compared.window_without_stall_bytes, case.feed.epoch_bytes
+    if case.epochs < 2 or case.passes > 1 or not case.feed.window_bytes < kept < size:
         return
-    size = math.ceil(kept / KEPT_SHARE / MIB)
-    told = f"keeps {format_bytes(kept)} of {format_bytes(case.feed.epoch_bytes)} for the next epoch (W*)"
-    yield _streamed(case, replace(case.feed, window_bytes=kept), "A larger window", f"--window-size {size}Mi", told)
+    enough, whole = _of_window(case, kept), _of_window(case, size)
+    yield enough if (enough.seconds_saved or 0) >= _NEARLY * (whole.seconds_saved or 0) else whole
+
+
+def _of_window(case: Case, kept_bytes: float) -> CostAdvice:
+    """Advise on a window that keeps so much of an epoch."""
+    other, size = case.other, math.ceil(kept_bytes / KEPT_SHARE / MIB) * MIB
+    known = next(each.mid.way for each in other.outlooks if each.mid.way.window_store is not None)
+    way = replace(known, window_bytes=float(size))
+    cost = cost_of(way, other.demand, other.link, other.node, other.places, case.market)
+    is_priced = not cost.unpriced and not case.measured.unpriced
+    told = f"keeps {format_bytes(kept_bytes)} of {format_bytes(case.feed.epoch_bytes)} for the next epoch"
+    if kept_bytes == case.compared.window_without_stall_bytes:
+        told = f"{told} (W*)"
+    if not case.compared.rate_is_measured:
+        told = f"{told}; if it was the download that was waited for"
+    return CostAdvice(
+        action="A larger window",
+        flag=f"--window-size {size // MIB}Mi",
+        told=told,
+        seconds_saved=as_seconds(min(case.measured.wall_seconds - cost.wall_seconds, case.run.stall_seconds)),
+        usd_saved=in_money(case.measured.usd - cost.usd) if is_priced else None,
+    )
 
 
 def _cache(case: Case) -> Iterator[CostAdvice]:
@@ -125,14 +150,14 @@ def _streamed(case: Case, then: Feed, action: str, flag: str, told: str, *, epoc
 
 def _faster_node(case: Case) -> Iterator[CostAdvice]:
     """Another kind of node, with the same GPU and a faster network, where the network bounds the rate."""
-    now = case.prices.machine(case.other.node.name)
+    now = case.market.prices.machine(case.other.node.name)
     rate = case.feed.rate_bytes_per_second
     price = case.other.node.usd_per_hour
     if now is None or price is None or now.network_baseline_gbps is None or rate < _FULL * _rate_of(now):
         return
     needed = min(case.compared.rate_without_stall, 1e15)
     found: list[CostAdvice] = []
-    for machine in case.prices.machines:
+    for machine in case.market.prices.machines:
         is_like = machine.provider == now.provider and machine.gpu == now.gpu and machine.num_gpus >= now.num_gpus
         if is_like and machine.name != now.name and _rate_of(machine) > _rate_of(now):
             found += _on(case, machine, min(needed, rate * _rate_of(machine) / _rate_of(now)))
@@ -142,7 +167,7 @@ def _faster_node(case: Case) -> Iterator[CostAdvice]:
 def _on(case: Case, machine: Machine, rate: float) -> Iterator[CostAdvice]:
     """Advise on a kind of node where it has a price."""
     try:
-        usd_per_hour = case.prices.node(machine.name, region=case.other.link.region).usd
+        usd_per_hour = case.market.prices.node(machine.name, region=case.other.link.region).usd
     except ConfigError:
         return
     saved = stream_seconds(case.feed, case.epochs) - stream_seconds(

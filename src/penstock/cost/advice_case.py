@@ -8,7 +8,7 @@ from decimal import Decimal
 from penstock.cost.breakeven import Feed, Rates
 from penstock.cost.download_first import Comparison
 from penstock.cost.forecasting import Forecast, WayCost
-from penstock.cost.prices import Prices
+from penstock.cost.forecasting.market import Market
 from penstock.cost.values import as_decimal, in_money
 from penstock.records import CostAdvice, CostReport, RunRecord
 
@@ -23,6 +23,7 @@ class Case:
         rates: None where a price is not known.
         measured: its epochs as they went.
         other: its other ways.
+        market: that they are priced in.
     """
 
     cost: CostReport
@@ -31,7 +32,7 @@ class Case:
     rates: Rates | None
     measured: WayCost
     other: Forecast
-    prices: Prices
+    market: Market
 
     @property
     def feed(self) -> Feed:

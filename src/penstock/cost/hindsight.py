@@ -62,7 +62,7 @@ def in_hindsight(
             _told(measured, is_measured=True),
             *(_told(each.mid) for each in other.outlooks if each.mid.way.name not in _MEASURED_BY_ITSELF),
         ),
-        advice=advice_on(cost, run=run, compared=compared, measured=measured, other=other, prices=prices),
+        advice=advice_on(cost, run=run, compared=compared, measured=measured, other=other, market=market),
     )
 
 

@@ -32,10 +32,10 @@ D, RATE, COMPUTE, EPOCHS = 600 * MIB, 10 * MIB, 20.0, 4
 """Of an epoch that needs 60 s of the link and computes for 20."""
 
 
-def _epochs(stall_seconds: float, *, compute_seconds: float = COMPUTE) -> tuple[EpochRecord, ...]:
+def _epochs(stall_seconds: float, *, compute_seconds: float = COMPUTE, number: int = EPOCHS) -> tuple[EpochRecord, ...]:
     return tuple(
         EpochRecord(
-            epoch=number,
+            epoch=epoch,
             num_steps=10,
             num_samples=100,
             train_loss=1.0,
@@ -44,7 +44,7 @@ def _epochs(stall_seconds: float, *, compute_seconds: float = COMPUTE) -> tuple[
             compute_seconds=compute_seconds,
             valid_seconds=0.0,
         )
-        for number in range(EPOCHS)
+        for epoch in range(number)
     )
 
 
@@ -74,21 +74,51 @@ def _named(found: CostReport) -> dict[str, CostAdvice]:
     return {each.flag.split()[0]: each for each in found.advice}
 
 
+LONG = 20
+
+
+def _long_run() -> tuple[RunRecord, float, float]:
+    """Return a run of days, with the bytes of an epoch and its link's: an epoch needs three times what it computes."""
+    size, rate = 600 << 30, 100 * MIB
+    link = size / rate
+    meters = Meters(
+        bytes_downloaded=LONG * size,
+        sample_bytes=LONG * size,
+        requests=sent(GET=LONG * size // (8 * MIB)),
+        window_bytes=10 << 30,
+    )
+    epochs = _epochs(link * 2 / 3, compute_seconds=link / 3, number=LONG)
+    return _run(epochs=epochs, meters=meters, wall_seconds=LONG * link), size, rate
+
+
 def test_a_run_that_waits_for_its_link_is_told_the_window_that_ends_it() -> None:
-    found = _told(_run(), _probe())
+    run, size, rate = _long_run()
+    found = _told(run, _probe(rate))
     advice = _named(found)["--window-size"]
-    kept = D - RATE * COMPUTE
-    now = Feed(epoch_bytes=D, window_bytes=0, rate_bytes_per_second=RATE, compute_seconds=COMPUTE)
-    then = Feed(epoch_bytes=D, window_bytes=kept, rate_bytes_per_second=RATE, compute_seconds=COMPUTE)
-    saved = stream_seconds(now, EPOCHS) - stream_seconds(then, EPOCHS)
-    assert saved == pytest.approx(3 * 40)
-    assert float(advice.seconds_saved or 0) == pytest.approx(saved)
+    computed = run.epochs[0].compute_seconds
+    kept = size - rate * computed
+    assert kept == pytest.approx(400 << 30)
+    now, then = (
+        Feed(epoch_bytes=size, window_bytes=window, rate_bytes_per_second=rate, compute_seconds=computed)
+        for window in (0, kept)
+    )
+    saved = stream_seconds(now, LONG) - stream_seconds(then, LONG)
+    assert saved == pytest.approx((LONG - 1) * run.epochs[0].stall_seconds)
+    told = float(advice.seconds_saved or 0)
+    assert 0.7 * saved < told <= saved, "it is full before it begins to keep, which an epoch goes for"
+    asked_mib = int(advice.flag.split()[1].removesuffix("Mi"))
+    assert asked_mib == pytest.approx((400 << 10) / 0.87, rel=0.001)
     price = next(line.unit_usd for line in found.lines if line.unit == "hour")
     assert price is not None
-    assert float(advice.usd_saved or 0) == pytest.approx(saved / 3600 * float(price), rel=0.01)
-    assert "460Mi" in advice.flag  # 400 MiB of which 87 % would be kept
+    assert float(advice.usd_saved or 0) == pytest.approx(told / 3600 * float(price), rel=0.05)
     assert found.bottleneck.startswith("The download was the bottleneck")
     assert "--workers" not in _named(found)
+
+
+def test_a_run_too_short_for_a_window_to_begin_to_keep_is_told_one_that_holds_all() -> None:
+    advice = _named(_told(_run(), _probe()))["--window-size"]
+    assert advice.flag == "--window-size 690Mi"
+    assert float(advice.seconds_saved or 0) == pytest.approx(3 * 40)
 
 
 def test_what_saves_most_comes_first_and_nothing_saves_more_than_the_wait() -> None:
