@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from fractions import Fraction
 
 from penstock.errors import ConfigError
 
@@ -43,6 +42,15 @@ _LARGEST_SECONDS = 1e9
 _MEBIBYTES = re.compile(r"\b([0-9]+)Mi\b")
 
 
+def _exactly(number: str, factor: int) -> int:
+    """Return a number's product, without parts of one."""
+    if number.isdecimal():
+        return int(number) * factor
+    from fractions import Fraction  # here: it takes as long as all else here, and few sizes have a point
+
+    return int(Fraction(number) * factor)
+
+
 def parse_bytes(text: str) -> int:
     """Read a size such as ``32Mi``, ``1.5G`` or ``1048576`` as bytes, exactly; parts of a byte are dropped.
 
@@ -51,10 +59,10 @@ def parse_bytes(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     factor = {**_DECIMAL, **_BINARY, "ki": KIB}[match[2] or ""] if match else 0
-    size = Fraction(match[1]) * factor if match and len(text) <= _LONGEST else 0
+    size = _exactly(match[1], factor) if match and len(text) <= _LONGEST else 0
     if not 1 <= size <= _LARGEST_BYTES:
         raise ConfigError(f"{_shown(text)} is not a size", fix="write it like 32Mi, 1.5Gi, 500M or 1048576")
-    return math.floor(size)
+    return size
 
 
 def parse_seconds(text: str) -> float:

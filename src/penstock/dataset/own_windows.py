@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.loader.ranks import AskedRanks, Found, find_ranks
+from penstock.loader.asked_ranks import AskedRanks
+from penstock.loader.ranks import Found, find_ranks
 from penstock.stream import checks
 
 __all__ = ["own_window"]

@@ -15,8 +15,8 @@ from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
 from penstock.loader import ByKey, Decoding
+from penstock.loader.asked_ranks import AskedRanks
 from penstock.loader.collate import ReusingCollate
-from penstock.loader.ranks import AskedRanks
 from penstock.manifest import SourceSpec
 from penstock.options.plan import ShuffleName, ShuffleOptions
 from penstock.patterns import any_of

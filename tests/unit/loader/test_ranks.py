@@ -9,7 +9,8 @@ import pytest
 import torch.distributed as dist
 
 from penstock.errors import ConfigError, RankLost
-from penstock.loader.ranks import AskedRanks, Found, Undecided, find_ranks
+from penstock.loader.asked_ranks import AskedRanks
+from penstock.loader.ranks import Found, Undecided, find_ranks
 from penstock.plan.ranks import ONE_RANK, Ranks
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "x"}
