@@ -50,6 +50,13 @@ def test_a_long_run_hardly_notices() -> None:
     assert told.times == pytest.approx(5 - 4 * 0.087, rel=1e-3)
 
 
+def test_slots_hold_whole_samples_so_that_less_is_promised_than_the_window_has() -> None:
+    """Slots of some 640 KiB hold six samples of 100 kB."""
+    whole = keeping(40 * MB).begins_bytes
+    cut = keeping(40 * MB, replace(SMALL, largest_bytes=100_000)).begins_bytes
+    assert 0.85 * whole < cut < whole
+
+
 def test_large_samples_leave_nothing_to_keep_of_a_small_window() -> None:
     large = replace(SMALL, epoch_requests=25)
     assert keeping(80 * MB, large).kept_bytes == 0

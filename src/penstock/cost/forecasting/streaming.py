@@ -33,9 +33,10 @@ __all__ = ["MOST_IN_FLIGHT", "Keeping", "Streamed", "fetch_rate", "in_turns", "k
 
 MOST_IN_FLIGHT = 512
 """Ranges that are requested at a time at most, unless ``--in-flight`` says otherwise."""
-USUAL_IN_FLIGHT = 2 * START
-"""Of a link that is the limit: the first doubling is made before it is known whether it pays."""
-INTERVAL_OVERRUN = 1.1
+USUAL_IN_FLIGHT = 2.5 * START
+"""Of a link that is the limit, on average: the first doubling is made before it is known whether it pays, and others
+are tried now and then."""
+INTERVAL_OVERRUN = 1.15
 """Of an interval in which a rate is watched, which ends when something happens next: a slot filled, a batch read."""
 
 
@@ -91,7 +92,7 @@ def keeping_in(
         kept_share: of the window, that may keep samples; of 1, what is read ahead lies beside it.
     """
     room = window_bytes if kept_share < 1 else math.inf
-    size, keepable = demand.epoch_bytes, _keepable(window_bytes, demand, kept_share)
+    size, (keepable, filled) = demand.epoch_bytes, _cut(window_bytes, demand, kept_share)
     if keepable >= size:
         return Keeping(kept_bytes=size)
     if not keepable:
@@ -103,35 +104,38 @@ def keeping_in(
     if USUAL_IN_FLIGHT * request / rate + latency_seconds <= LONGEST_MEDIAN and latency_seconds <= LONGEST_PAUSE:
         ahead = MARGIN * HIGHEST_RATE * max(0.0, latency_seconds - NEAR_SECONDS)
         if kept := _worth(min(keepable, room - ahead), window_bytes):
-            return _begun((WARM_READS + TOLD_READS) * request, kept, window_bytes)
+            return _begun((WARM_READS + TOLD_READS) * request, kept, window_bytes, filled)
     in_flight = request * min(MOST_IN_FLIGHT, max(USUAL_IN_FLIGHT, math.ceil(rate * latency_seconds / request)))
     mean = latency_seconds + min(in_flight, window_bytes) / rate
     ahead = max(read * max(MARGIN * latency_seconds, MEAN_MARGIN * mean), in_flight)
     kept = _worth(min(keepable, room - ahead), window_bytes)
     watched = FEWEST_INTERVALS * INTERVAL_SECONDS * INTERVAL_OVERRUN
-    return _begun(window_bytes + watched * read, kept, window_bytes)
+    return _begun(window_bytes + watched * read, kept, window_bytes, filled)
 
 
-def _keepable(window_bytes: float, demand: Demand, kept_share: float) -> float:
-    """Return the most that a window may keep, where batches and some more samples still stream through it."""
+def _cut(window_bytes: float, demand: Demand, kept_share: float) -> tuple[float, float]:
+    """Return the most that a window may keep while batches stream through it, and what share of a slot samples fill."""
     if not window_bytes or not demand.largest_bytes or kept_share == 1:
-        return min(demand.epoch_bytes, window_bytes * kept_share)
+        return min(demand.epoch_bytes, window_bytes * kept_share), 1.0
     area = kept_area_bytes(num_extents=int(demand.epoch_requests), total_bytes=int(demand.epoch_bytes))
     try:
         cut = plan_geometry(window_bytes=int(window_bytes), max_extent_bytes=int(demand.largest_bytes), keep_bytes=area)
     except WindowTooSmall:
-        return 0.0
-    return demand.epoch_bytes if cut.kept_area_bytes else demand.epoch_bytes * cut.keepable_bytes / area
+        return 0.0, 1.0
+    filled = cut.slot_bytes // demand.largest_bytes * demand.largest_bytes / cut.slot_bytes
+    if cut.kept_area_bytes:
+        return demand.epoch_bytes, filled
+    return demand.epoch_bytes * cut.keepable_bytes / area, filled
 
 
-def _begun(known_bytes: float, kept_bytes: float, window_bytes: float) -> Keeping:
+def _begun(known_bytes: float, kept_bytes: float, window_bytes: float, filled: float) -> Keeping:
     """Return the keeping that is decided once so many bytes came.
 
     By then all of the window is promised to what comes next, and what is to keep has to pass first; what goes on
     streaming is promised once more meanwhile.
     """
-    streaming = max(0.0, window_bytes - kept_bytes)
-    return Keeping(kept_bytes=kept_bytes, begins_bytes=known_bytes + window_bytes + streaming)
+    promised = filled * (window_bytes + max(0.0, window_bytes - kept_bytes))
+    return Keeping(kept_bytes=kept_bytes, begins_bytes=known_bytes + promised)
 
 
 def _worth(kept_bytes: float, window_bytes: float) -> float:
