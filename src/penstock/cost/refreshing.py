@@ -8,6 +8,7 @@ the item is told as not found.
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from penstock.cost.prices import Prices
 from penstock.cost.values import Lifecycle, Machine, PriceRow
 from penstock.errors import NotOurs, SourceUnavailable
 from penstock.files import atomic_write
+from penstock.sources.patience import pause_seconds
 from penstock.sources.stores.lending import NoLender, ask_lender
 
 __all__ = ["Found", "Wanted", "as_file", "ask_json", "number_of", "rows_of", "wanted_of", "write_found"]
@@ -105,7 +107,7 @@ def ask_json(
     problem = "it did not answer"
     for attempt in range(_TRIES):
         if attempt:
-            time.sleep(0.5 * 2**attempt)
+            time.sleep(pause_seconds(attempt, random.random()))  # noqa: S311 - a pause, no secret
         try:
             answer = ask_lender(full, headers=headers)
         except NoLender as error:

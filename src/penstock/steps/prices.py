@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -83,16 +84,38 @@ def _check(args: PricesOptions, prices: Prices, rows: Sequence[PriceRow], today:
     """Tell what is old, and what is of no use; whoever gave a file that makes no sense was told by now."""
     for text in _useless(prices, rows):
         sys.stdout.write(f"{text}\n")
-    old = [row for row in rows if row.as_of and (today - row.as_of).days > args.max_age]
+    old = [row for row in rows if _age_days(row, today) > args.max_age]
     undated = sum(row.as_of is None for row in rows)
-    for row in old:
-        age = (today - row.as_of).days if row.as_of else 0
-        region = f" in {row.region}" if row.region else ""
-        sys.stdout.write(f"old: {row.item} per {row.unit}{region} ({row.lifecycle}) is {age} days old, {row.source}\n")
+    for text in _rows_told(old, today) if args.verbose else _sources_told(old, rows, today):
+        sys.stdout.write(f"old: {text}\n")
     parts = [counted(len(rows), "price"), f"{len(old):,} older than {args.max_age} days"]
     parts += [f"{undated:,} without a date"] if undated else []
-    sys.stdout.write(f"{', '.join(parts)}{': `penstock prices refresh` asks for new ones' if old else ''}\n")
+    more = ": `penstock prices refresh` asks for new ones" if old else ""
+    each = f"{more}, --verbose names each" if old and not args.verbose else more
+    sys.stdout.write(f"{', '.join(parts)}{each}\n")
     return 0
+
+
+def _age_days(row: PriceRow, today: date) -> int:
+    return (today - row.as_of).days if row.as_of else 0
+
+
+def _rows_told(old: Sequence[PriceRow], today: date) -> Iterable[str]:
+    for row in old:
+        region = f" in {row.region}" if row.region else ""
+        age_days = _age_days(row, today)
+        yield f"{row.item} per {row.unit}{region} ({row.lifecycle}) is {age_days} days old, {row.source}"
+
+
+def _sources_told(old: Sequence[PriceRow], rows: Sequence[PriceRow], today: date) -> Iterable[str]:
+    """Sum up old prices by where they were read, the most first."""
+    by_source = Counter((row.provider, row.source) for row in old)
+    of_all = Counter((row.provider, row.source) for row in rows)
+    for key, count in by_source.most_common():
+        ages = [_age_days(row, today) for row in old if (row.provider, row.source) == key]
+        span = f"{min(ages)} to {max(ages)} days" if min(ages) < max(ages) else counted(max(ages), "day")
+        provider, source = key
+        yield f"{count} of {counted(of_all[key], 'price')} ({provider or 'any'}), {span}: {source or 'no source'}"
 
 
 def _useless(prices: Prices, rows: Sequence[PriceRow]) -> Iterable[str]:

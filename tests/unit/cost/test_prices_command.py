@@ -73,11 +73,19 @@ def test_what_cannot_be_done_is_said(told: Told, words: list[str], named: str) -
 
 
 def test_a_check_tells_what_is_old_and_what_is_wrong(told: Told, tmp_path: Path) -> None:
-    code, out, _ = told("check", "--item", "a2-highgpu-2g")
+    code, out, _ = told("check", "--item", "a2-highgpu-2g", "--verbose")
     assert code == 0
     assert "old: a2-highgpu-2g per hour in us-central1 (on-demand) is 625 days old" in out
     assert out.splitlines()[-1].startswith("4 prices, 4 older than 180 days")
     assert "1 price, 0 older" in told("check", "--item", "g6.xlarge")[1]
+    told_briefly = told("check")[1].splitlines()
+    sources = [line for line in told_briefly if line.startswith("old: ")]
+    assert 1 < len(sources) < 30
+    counts = [int(line.split()[1]) for line in sources]
+    assert counts == sorted(counts, reverse=True)
+    assert told_briefly[-1].endswith("--verbose names each")
+    assert f" {sum(counts)} older than 180 days" in told_briefly[-1]
+    assert len(told("check", "--verbose")[1].splitlines()) == sum(counts) + 1
     (tmp_path / "odd.yaml").write_text(
         "prices:\n- {item: box, unit: hour, price: 1, currency: EUR}\ndiscounts:\n- {items: 'g55.*', percent: 5}\n"
     )
