@@ -17,6 +17,7 @@ __all__ = [
     "KIB",
     "MIB",
     "format_bytes",
+    "format_grams",
     "format_seconds",
     "format_usd",
     "in_whole",
@@ -107,6 +108,11 @@ def format_usd(usd: float | Decimal) -> str:
     if usd < 0:
         return f"-{format_usd(-usd)}"
     return f"${usd:,.2f}" if usd >= 0.995 or usd == 0 else f"${plain_number(usd, digits=2)}"
+
+
+def format_grams(grams: float | Decimal) -> str:
+    """Write a mass so that small ones stay readable: ``12.3 kg``, ``450 g``, ``0.057 g``."""
+    return f"{float(grams) / 1000:,.1f} kg" if grams >= 1000 else f"{plain_number(grams, digits=2)} g"
 
 
 def plain_number(value: float | Decimal, *, digits: int) -> str:

@@ -17,12 +17,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from penstock.cost.book import Book
+from penstock.cost.carbon import assumptions_of, emissions_of
 from penstock.cost.prices import DISKS, Prices
 from penstock.cost.seller import PROVIDERS, seller_of
 from penstock.cost.setting import USUAL_DISK, CostSetting
 from penstock.cost.values import Rate, as_decimal, in_money, tiers_of
 from penstock.options.paths import LEGS
-from penstock.records import CostReport, Evaluation, Meters, RunRecord, StepRecord
+from penstock.records import CostReport, Emissions, Evaluation, Meters, RunRecord, StepRecord
 from penstock.sources import Tariff
 from penstock.units import GIB, format_usd
 
@@ -74,6 +75,7 @@ def bill(
     if hours and not is_measured(run.meters):
         book.warn("What the training moved was not measured, since it ended without a word: it is not in the total.")
     _explain(book, traffic)
+    co2 = _co2(book, run) if setting.co2 else None
     return CostReport(
         run_id=run.run_id,
         lines=tuple(book.lines),
@@ -81,7 +83,17 @@ def bill(
         stall_usd=stall_usd,
         assumptions=tuple(book.assumptions),
         warnings=tuple(book.warnings),
+        co2=co2,
     )
+
+
+def _co2(book: Book, run: RunRecord) -> Emissions:
+    found = emissions_of(run, book.lines, prices=book.prices, setting=book.setting)
+    for text in found.unknown:
+        book.warn(text)
+    for text in assumptions_of(found):
+        book.assume(text)
+    return found
 
 
 def added_steps(steps: Sequence[StepRecord], *, evaluation: Evaluation | None) -> list[StepRecord]:

@@ -36,6 +36,8 @@ class CostSetting:
         disk: item that the window's disk is billed as, the usual one of the node's provider where none is named; None
             where it is the node's own disk or memory.
         disk_bytes: size of that disk; None takes the window's bound.
+        co2: whether the CO2 of the nodes is estimated.
+        grid_gco2_per_kwh: grams of CO2 equivalents for a kWh; None takes the region's.
         put_requests: PUT requests of checkpoints and records; None takes those that were counted.
     """
 
@@ -50,6 +52,8 @@ class CostSetting:
     disk: str | None = USUAL_DISK
     disk_bytes: int | None = None
     put_requests: int | None = None
+    co2: bool = False
+    grid_gco2_per_kwh: Decimal | float | None = None
 
     def __post_init__(self) -> None:
         if self.node_usd_per_hour is not None and not 0 <= self.node_usd_per_hour < math.inf:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from penstock.errors import ConfigError
-from penstock.options.declaration import Options, choice, option
+from penstock.options.declaration import Options, choice, option, switch
 from penstock.options.paths import LEGS, check_path
-from penstock.options.readers import dollars, optional_path, optional_text
+from penstock.options.readers import at_least_zero, dollars, optional_path, optional_text
 from penstock.options.rules import Change
 
 __all__ = ["CostOptions", "SourcePrices", "optional_date"]
@@ -21,6 +21,11 @@ SourcePrices = Literal["auto", "s3"]
 def _optional_usd(text: str) -> float | None:
     """Read a price; the empty text, as pipelines pass an unset one, is None, and 0 is a price."""
     return dollars(text) if text else None
+
+
+def _optional_grams(text: str) -> float | None:
+    """Read grams for a kWh; the empty text, as pipelines pass an unset one, is None."""
+    return at_least_zero(text) if text else None
 
 
 def optional_date(text: str) -> date | None:
@@ -70,6 +75,13 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         default="auto",
         told="price requests and transfer as the store does that the run read from (S3, Google Cloud Storage), and "
         "leave them open elsewhere (auto, default), or as S3 does wherever it read from (s3)",
+    )
+    co2: bool = switch(default=False, told="estimate the CO2 of the nodes too (docs/cost.md)")
+    grid_gco2_per_kwh: float | None = option(
+        read=_optional_grams,
+        default=None,
+        metavar="GRAMS",
+        told="what a kWh emits where the nodes are, in grams of CO2 equivalents (default: the region's figure)",
     )
     today: date | None = option(
         read=optional_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
-from penstock.records.cost import CostAdvice, CostLine, CostReport, CostWay
+from penstock.records.cost import CostAdvice, CostLine, CostReport, CostWay, Emissions
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.figures import (
@@ -57,6 +57,7 @@ __all__ = [
     "CostLine",
     "CostReport",
     "CostWay",
+    "Emissions",
     "EpochRecord",
     "Evaluation",
     "FailureRecord",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from penstock.records.codec import Part, Record
 
-__all__ = ["CostAdvice", "CostLine", "CostReport", "CostWay"]
+__all__ = ["CostAdvice", "CostLine", "CostReport", "CostWay", "Emissions"]
 
 
 class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +80,24 @@ class CostAdvice(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     usd_saved: Decimal | None
 
 
+class Emissions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An estimate of the CO2 that a run came to.
+
+    Attributes:
+        kwh: that its nodes drew, what their data centre added included; None where that is not known.
+        gco2: grams of CO2 equivalents; None where that is not known.
+        grid_gco2_per_kwh: grams for a kWh, None where they are not known.
+        grid_source: of which year, region and source that is; empty where it is not known.
+        unknown: what leaves the estimate open, for people.
+    """
+
+    kwh: Decimal | None
+    gco2: Decimal | None
+    grid_gco2_per_kwh: Decimal | None
+    grid_source: str
+    unknown: tuple[str, ...]
+
+
 class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bill of a run.
 
@@ -92,6 +110,7 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         meanings: what B*, W* and E* are and mean, in sentences.
         ways: how the data went, and other ways that it could have gone.
         advice: what would make it faster or cheaper, the most useful first; none where the data held nothing up.
+        co2: an estimate of it, None where nobody asked.
     """
 
     kind: ClassVar[str] = "cost"
@@ -108,6 +127,7 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     meanings: tuple[str, ...] = ()
     ways: tuple[CostWay, ...] = ()
     advice: tuple[CostAdvice, ...] = ()
+    co2: Emissions | None = None
 
     @property
     def unpriced(self) -> tuple[str, ...]:

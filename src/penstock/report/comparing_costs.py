@@ -9,7 +9,7 @@ from penstock.cost.focus import kind_of_line
 from penstock.records import CostReport, RunRecord
 from penstock.report.comparing import Compared
 from penstock.report.tables import Table
-from penstock.units import GIB, format_bytes, format_seconds, format_usd
+from penstock.units import GIB, format_bytes, format_grams, format_seconds, format_usd
 
 __all__ = ["cost_rows", "cost_table"]
 
@@ -22,7 +22,9 @@ def cost_rows(runs: Sequence[Compared]) -> list[tuple[str, ...]]:
     """Return rows of a name and a cell a run: what each took, then what it cost, ``*`` at the least of a row."""
     taken = [(name, *(_DASH if each.run is None else tell(each.run) for each in runs)) for name, tell in _TAKEN]
     billed = [_sums(name, [_sum_of(each, tell) for each in runs], is_best=is_best) for name, tell, is_best in _BILLED]
-    return [*taken, *billed]
+    co2 = [each.cost.co2 if each.cost else None for each in runs]
+    emitted = [("CO2e, estimated", *(_DASH if not one or one.gco2 is None else format_grams(one.gco2) for one in co2))]
+    return [*taken, *billed, *(emitted if any(co2) else [])]
 
 
 def cost_table(runs: Sequence[Compared]) -> Table | None:

@@ -12,7 +12,7 @@ from penstock.records import CostReport, Evaluation, Meters, RunRecord, StepReco
 from penstock.report.judging import choose_score, judge
 from penstock.report.tables import DASH, lower
 from penstock.texts import counted
-from penstock.units import format_bytes, format_seconds, format_usd
+from penstock.units import format_bytes, format_grams, format_seconds, format_usd, plain_number
 
 __all__ = ["Card", "cards"]
 
@@ -51,6 +51,7 @@ def cards(
         *_skipped_cards(traffic),
         *_saves_cards(run),
         _cost_card(cost),
+        *_co2_cards(cost),
     )
 
 
@@ -157,6 +158,16 @@ def _cost_card(cost: CostReport | None) -> Card:
         return Card(label="Cost, in part", value=_in_short(cost.total_usd), note=note)
     stall = "" if cost.stall_usd is None else f"{_in_short(cost.stall_usd)} of it for stall"
     return Card(label="Cost", value=_in_short(cost.total_usd), note=stall)
+
+
+def _co2_cards(cost: CostReport | None) -> tuple[Card, ...]:
+    if cost is None or cost.co2 is None:
+        return ()
+    found = cost.co2
+    if found.gco2 is None:
+        return (Card(label="CO2e", value=DASH, note=" ".join(found.unknown)),)
+    note = f"{plain_number(found.kwh or 0, digits=2)} kWh, estimated"
+    return (Card(label="CO2e", value=format_grams(found.gco2), note=note),)
 
 
 def _in_short(usd: float | Decimal) -> str:

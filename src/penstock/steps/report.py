@@ -22,7 +22,7 @@ from penstock.steps._shared.run_root import open_run_root
 from penstock.steps.options.report import ReportOptions
 from penstock.tasks.protocols import PartOfOverall
 from penstock.tasks.registry import get_task
-from penstock.units import format_usd
+from penstock.units import format_grams, format_usd
 
 NAME = "report"
 
@@ -56,7 +56,8 @@ def run(args: ReportOptions) -> int:
     write_bill_metrics(args.executor_input, record, cost)
     without = f"; not in it, for want of a price: {'; '.join(cost.unpriced)}" if cost.unpriced else ""
     total = format_usd(cost.total_usd) if cost.lines else "nothing that could be billed"
-    sys.stdout.write(f"report {args.html}: {total}{without}\n")
+    co2 = f", {format_grams(cost.co2.gco2)} of CO2e" if cost.co2 and cost.co2.gco2 is not None else ""
+    sys.stdout.write(f"report {args.html}: {total}{co2}{without}\n")
     return 0
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from penstock.cost.focus import FocusRun, kind_of_line, tags_of
 from penstock.cost.reconciling import Theirs
 from penstock.texts import columns_of, counted
-from penstock.units import GIB, format_usd
+from penstock.units import GIB, format_grams, format_usd
 
 __all__ = ["bills_by_tag", "reconciled", "summed_up"]
 
@@ -19,7 +19,9 @@ _DASH = "–"
 
 def summed_up(runs: Sequence[FocusRun]) -> str:
     """Return a row a run, then the sums."""
-    lines = [columns_of([_HEADS, *map(_cells, runs)])]
+    has_co2 = any(each.cost.co2 for each in runs)
+    rows = [(*_cells(each), *([_co2(each)] if has_co2 else [])) for each in runs]
+    lines = [columns_of([(*_HEADS, *(["CO2e"] if has_co2 else [])), *rows])]
     for word, key in _GROUPS.items():
         groups: dict[str, list[FocusRun]] = defaultdict(list)
         for each in runs:
@@ -78,9 +80,16 @@ def _usd(usd: Decimal | None) -> str:
 
 def _sum(runs: Sequence[FocusRun]) -> str:
     total = sum((each.cost.total_usd for each in runs), Decimal(0))
+    grams = [each.cost.co2.gco2 for each in runs if each.cost.co2 and each.cost.co2.gco2 is not None]
+    co2 = f", {format_grams(sum(grams, Decimal(0)))} of CO2e in {counted(len(grams), 'run')}" if grams else ""
     open_ones = sum(bool(each.cost.unpriced) for each in runs)
     left = f", without what has no price in {counted(open_ones, 'run')}" if open_ones else ""
-    return f"{_usd(total)}{left}"
+    return f"{_usd(total)}{left}{co2}"
+
+
+def _co2(each: FocusRun) -> str:
+    found = each.cost.co2
+    return _DASH if found is None or found.gco2 is None else format_grams(found.gco2)
 
 
 def _user(each: FocusRun) -> str:

@@ -78,6 +78,8 @@ def bill_metrics(run: RunRecord, cost: CostReport) -> dict[str, float]:
     billed = {"total_usd": usd, **{name: usd / part for name, part in parts.items() if part}} if cost.lines else {}
     stall = {} if cost.stall_usd is None else {"stall_usd": float(cost.stall_usd)}
     unpriced = float(len(cost.unpriced))
+    grams = cost.co2.gco2 if cost.co2 else None
+    stall |= {} if grams is None else {"co2_kg": float(grams) / 1000}
     return (
         billed | stall | {"hours": run.wall_seconds / 3600, "stall_share": run.stall_share, "unpriced_lines": unpriced}
     )
