@@ -19,7 +19,7 @@ from penstock.cost.setting import CostSetting
 from penstock.cost.values import Machine, as_decimal, in_units
 from penstock.records import CostLine, Emissions, RunRecord
 
-__all__ = ["Grid", "Watts", "assumptions_of", "emissions_of", "grid_of", "node_watts"]
+__all__ = ["Grid", "Watts", "assumptions_of", "emissions_of", "grid_by_hand", "grid_of", "node_watts"]
 
 _PACKAGED = "carbon.yaml"
 _SECONDS_PER_HOUR = 3600
@@ -60,7 +60,8 @@ def emissions_of(run: RunRecord, lines: Sequence[CostLine], *, prices: Prices, s
     """
     unknown: list[str] = []
     kwh = _kwh(run, lines, prices, setting.num_nodes, unknown)
-    grid = _by_hand(setting) or grid_of(setting.region)
+    given = setting.grid_gco2_per_kwh
+    grid = grid_of(setting.region) if given is None else grid_by_hand(given)
     if grid is None:
         place = f"of {setting.region}" if setting.region else "there: the region is not known"
         unknown.append(f"What a kWh emits {place} is not known: pass --grid-gco2-per-kwh.")
@@ -71,6 +72,11 @@ def emissions_of(run: RunRecord, lines: Sequence[CostLine], *, prices: Prices, s
         grid_source="" if grid is None else grid.told,
         unknown=tuple(unknown),
     )
+
+
+def grid_by_hand(gco2_per_kwh: Decimal | float) -> Grid:
+    """Return a figure that somebody gave."""
+    return Grid(gco2_per_kwh=as_decimal(gco2_per_kwh), told="given by hand")
 
 
 def grid_of(region: str | None) -> Grid | None:
@@ -121,12 +127,6 @@ def _kwh(
     if not hours:
         unknown.append("No node's hours are known.")
     return None if unknown else in_units(kwh)
-
-
-def _by_hand(setting: CostSetting) -> Grid | None:
-    if setting.grid_gco2_per_kwh is None:
-        return None
-    return Grid(gco2_per_kwh=as_decimal(setting.grid_gco2_per_kwh), told="given by hand for this report")
 
 
 def assumptions_of(found: Emissions) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class ForecastWay(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         moved_bytes: from the source.
         unpriced: what has no price, and is not in the dollars.
         limit: what bounds the rate of the bytes.
+        co2_grams: of CO2 equivalents, estimated; None where they are not known, or nobody asked.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ForecastWay(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fits: bool
     limit: str
     lines: tuple[ForecastLine, ...]
+    co2_grams: float | None = None
 
 
 class ForecastNode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
+from decimal import Decimal
 
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
@@ -134,11 +135,11 @@ def _node(found: Forecast) -> ForecastNode:
         best=found.best or None,
         recommendation=found.recommendation,
         command=command_of(found),
-        ways=tuple(map(_way, found.outlooks)),
+        ways=tuple(_way(each, found.co2_grams.get(each.mid.way.name)) for each in found.outlooks),
     )
 
 
-def _way(outlook: Outlook) -> ForecastWay:
+def _way(outlook: Outlook, co2_grams: Decimal | None) -> ForecastWay:
     mid = outlook.mid
     return ForecastWay(
         name=mid.way.name,
@@ -153,6 +154,7 @@ def _way(outlook: Outlook) -> ForecastWay:
         disk_bytes=mid.disk_bytes,
         fits=mid.fits,
         limit=mid.limit,
+        co2_grams=None if co2_grams is None else float(co2_grams),
         lines=tuple(
             ForecastLine(
                 what=line.what,

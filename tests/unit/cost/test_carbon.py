@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -56,7 +57,7 @@ def test_more_hours_nodes_and_steps_draw_more() -> None:
 def test_a_figure_that_somebody_gives_comes_before_the_region_s() -> None:
     found = estimate(grid_gco2_per_kwh=20.5, region="eu-central-1")
     assert found.grid_gco2_per_kwh == Decimal("20.5")
-    assert found.grid_source == "given by hand for this report"
+    assert found.grid_source == "given by hand"
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,23 @@ def test_it_is_told_wherever_the_bill_is(tmp_path: Path, capsys: pytest.CaptureF
     assert main([*words, "--instance-type", "p99.huge"]) == 0
     assert "CO2e" not in capsys.readouterr().out
     assert "What p99.huge draws is not known" in (tmp_path / "x.md").read_text()
+
+
+def forecast_told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    stated = ["--size", "2TB", "--objects", "200000", "--epochs", "10", "--compute-hours", "2"]
+    assert main(["forecast", *stated, "--instance-type", "g4dn.xlarge", "--json", *words]) == 0
+    return cast("dict[str, Any]", json.loads(capsys.readouterr().out)["nodes"][0])
+
+
+def test_a_forecast_tells_it_of_each_way(capsys: pytest.CaptureFixture[str]) -> None:
+    node = forecast_told(capsys, "--co2", "--price-region", "us-east-1")
+    watts = node_watts(PRICES.machine("g4dn.xlarge"))
+    assert watts is not None
+    way = next(each for each in node["ways"] if each["name"].startswith("stream"))
+    hours = (way["wall_seconds"] - way["stall_seconds"]) / 3600, way["stall_seconds"] / 3600
+    kwh = (float(watts.full) * hours[0] + float(watts.idle) * hours[1]) / 1000
+    assert way["co2_grams"] == pytest.approx(kwh * 379.069)
+    assert "eGRID2020" in node["sentences"][-1]
+    assert forecast_told(capsys, "--co2", "--grid-gco2-per-kwh", "0")["ways"][0]["co2_grams"] == 0
+    assert "what a kWh emits there is not known" in forecast_told(capsys, "--co2")["sentences"][-1]
+    assert forecast_told(capsys)["ways"][0]["co2_grams"] is None

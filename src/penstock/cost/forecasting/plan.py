@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from penstock.cost.forecasting.breakevens import Breakevens, breakevens_of, first_epochs
@@ -55,6 +55,8 @@ class Forecast:
         rate: bytes per second that a stream gets.
         market: whose prices these are.
         asked: options of `penstock run` that name the data, as words.
+        co2_grams: of CO2 equivalents by the name of the way; empty where they are not known, or nobody asked.
+        co2_told: what there is to say of them; empty where nobody asked.
     """
 
     demand: Demand
@@ -67,6 +69,8 @@ class Forecast:
     rate: float
     market: Market
     asked: tuple[str, ...] = ()
+    co2_grams: Mapping[str, Decimal] = field(default_factory=dict)
+    co2_told: str = ""
 
     def outlook(self, name: str) -> Outlook:
         """Return a way by its name."""
@@ -87,12 +91,14 @@ class Forecast:
     def sentences(self) -> tuple[str, ...]:
         """Say what the break-evens mean."""
         found = self.breakevens.sentences(self.demand, self.rate, is_priced=self.node.usd_per_hour is not None)
+        emitted = (self.co2_told,) if self.co2_told else ()
         if self.demand.is_compute_known:
-            return found
+            return (*found, *emitted)
         return (
             "How long an epoch computes is not known, and is taken to be nothing: times, dollars and E* are the least "
             "that they can be; state it, or name the record of an earlier run.",
             found[0],
+            *emitted,
         )
 
 

@@ -7,7 +7,9 @@ import math
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from penstock.cost.carbon import grid_by_hand, grid_of
 from penstock.cost.forecasting import Demand, Forecast, Link, Market, Node, Places, forecast_ways
+from penstock.cost.forecasting.emitting import with_co2
 from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.prices import Prices, load_prices
 from penstock.cost.seller import PROVIDERS, Seller, seller_at
@@ -117,7 +119,11 @@ def _forecast(
         keeps_at_once=keeps_at_once,
     )
     found = forecast_ways(demand, link, node, places, _market(args, prices, data, node), paths=args.way)
-    return dataclasses.replace(found, asked=data.words)
+    found = dataclasses.replace(found, asked=data.words)
+    if not args.co2:
+        return found
+    given = args.grid_gco2_per_kwh
+    return with_co2(found, grid_of(args.price_region) if given is None else grid_by_hand(given))
 
 
 def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
