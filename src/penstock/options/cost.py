@@ -13,7 +13,7 @@ from penstock.options.paths import LEGS, check_path
 from penstock.options.readers import at_least_zero, dollars, optional_path, optional_text
 from penstock.options.rules import Change
 
-__all__ = ["CostOptions", "SourcePrices", "optional_date"]
+__all__ = ["Co2Options", "CostOptions", "SourcePrices", "optional_date"]
 
 SourcePrices = Literal["auto", "s3"]
 
@@ -76,13 +76,18 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         told="price requests and transfer as the store does that the run read from (S3, Google Cloud Storage), and "
         "leave them open elsewhere (auto, default), or as S3 does wherever it read from (s3)",
     )
+    today: date | None = option(
+        read=optional_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)"
+    )
+
+
+class Co2Options(Options, group="prices", change=Change.FREE):
+    """The options of an estimate of CO2."""
+
     co2: bool = switch(default=False, told="estimate the CO2 of the nodes too (docs/cost.md)")
     grid_gco2_per_kwh: float | None = option(
         read=_optional_grams,
         default=None,
         metavar="GRAMS",
         told="what a kWh emits where the nodes are, in grams of CO2 equivalents (default: the region's figure)",
-    )
-    today: date | None = option(
-        read=optional_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)"
     )

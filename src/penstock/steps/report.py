@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import msgspec
 
@@ -75,6 +76,7 @@ def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
 
 def _bill(args: ReportOptions, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None) -> CostReport:
     prices, setting = load_prices(args.prices), cost_setting(args, args.instance_type)
+    setting = replace(setting, co2=args.co2, grid_gco2_per_kwh=args.grid_gco2_per_kwh)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
         check_region(setting.region, prices)
     if setting.node_usd_per_hour is None and not args.in_job:

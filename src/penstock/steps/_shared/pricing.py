@@ -35,8 +35,6 @@ def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
         region=args.price_region,
         transfer=args.transfer,
         source_prices=args.source_prices,
-        co2=args.co2,
-        grid_gco2_per_kwh=args.grid_gco2_per_kwh,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from penstock.options import Change, Options, flag, option, repeated
-from penstock.options.cost import CostOptions
+from penstock.options.cost import Co2Options, CostOptions
 from penstock.options.paths import LEGS
 from penstock.options.readers import (
     at_least_zero,
@@ -195,6 +195,7 @@ class ForecastOptions(
     _Link,
     _Nodes,
     CostOptions,
+    Co2Options,
     DollarsOption,
     _Output,
     ExecutorInputOption,

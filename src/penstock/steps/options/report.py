@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from penstock.options import Change, Options, option, repeated
-from penstock.options.cost import CostOptions
+from penstock.options.cost import Co2Options, CostOptions
 from penstock.options.readers import any_path, optional_path, optional_text
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.executor_input import ExecutorInputOption
@@ -76,7 +76,7 @@ class _Output(Options, group="output", in_pipelines=False):
 
 
 class ReportOptions(
-    CommonOptions, _Input, RunRootOptions, _Node, CostOptions, _Output, ExecutorInputOption, TitleOption
+    CommonOptions, _Input, RunRootOptions, _Node, CostOptions, Co2Options, _Output, ExecutorInputOption, TitleOption
 ):
     """The options of `penstock report`.
 

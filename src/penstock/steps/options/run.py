@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from penstock.options import Change, Options, choice, option, switch
-from penstock.options.cost import CostOptions
+from penstock.options.cost import Co2Options, CostOptions
 from penstock.options.readers import any_path, optional_path
 from penstock.options.source import DatasetOption, SourceOptions
 from penstock.options.window import WindowOptions
@@ -84,6 +84,7 @@ class JobOptions(
     WindowOptions,
     TrainingOptions,
     CostOptions,
+    Co2Options,
     _Forecast,
 ):
     """The options of `penstock run`."""
