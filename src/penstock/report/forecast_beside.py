@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 from penstock.cost.model import total_meters
-from penstock.records import CostReport, Evaluation, ForecastRecord, ForecastWay, RunRecord, StepRecord
+from penstock.records import CostReport, Evaluation, ForecastRecord, ForecastWay, Meters, RunRecord, StepRecord
 from penstock.report.tables import DASH, Table
 from penstock.units import format_bytes, format_seconds, format_usd
 
@@ -25,11 +26,17 @@ def forecast_table(
     way = node.way(forecast.planned or node.best or "")
     if way is None:
         return None
-    wall = run.wall_seconds + (evaluation.wall_seconds if evaluation else 0.0)
-    moved = run.meters if evaluation is None else run.meters.plus(evaluation.meters)
+    # Where samples are stored before the training, that is what reads them.
+    stored = [each for each in steps if each.step == "pack"]
+    parts: list[RunRecord | StepRecord | Evaluation] = [run, *stored, *([evaluation] if evaluation is not None else [])]
+    wall = sum(each.wall_seconds for each in parts)
+    moved = functools.reduce(Meters.plus, (each.meters for each in parts))
     listed = total_meters(run, steps=steps, evaluation=evaluation).list_requests
     rows = [
-        ("Wall time of training and evaluation", *_pair(way.wall_seconds, wall, format_seconds)),
+        (
+            "Wall time of storing, training and evaluation" if stored else "Wall time of training and evaluation",
+            *_pair(way.wall_seconds, wall, format_seconds),
+        ),
         ("Stall", *_pair(way.stall_seconds, run.stall_seconds if run.epochs else None, format_seconds)),
         ("Bytes from the source", *_pair(way.moved_bytes, moved.bytes_downloaded, format_bytes)),
         ("GET requests", *_pair(way.get_requests, moved.count("GET", purpose="data").sent, _count)),

@@ -106,6 +106,19 @@ def test_parameters_are_those_of_the_kfp_pipeline_and_all_are_used(files: str) -
         assert "enum" not in parameter or parameter["value"] in parameter["enum"], name
 
 
+@KINDS
+def test_training_comes_after_a_forecast_that_is_made_only_where_it_is_asked_for(files: str) -> None:
+    tasks = {task["name"]: task for task in templates(files)["main"]["dag"]["tasks"]}
+    assert tasks["forecast"]["when"] == "{{workflow.parameters.forecast}} == true"
+    assert filled(tasks["forecast"]["when"], files) == "false == true"
+    assert {"list", "prefetch"} <= set(tasks["forecast"]["dependencies"])
+    assert "forecast" in tasks["train"]["dependencies"]
+    assert not [name for name, task in tasks.items() if "when" in task and name != "forecast"]
+    args = templates(files)["forecast"]["container"]["args"]
+    made = {flag: path.partition("/penstock/run/")[2] for flag, path in zip(args[::2], args[1::2], strict=True)}
+    assert (made["--manifest"], made["--measured"]) == ("list/manifest", "prefetch/record")
+
+
 def test_choices_are_those_of_the_command_line() -> None:
     [commands] = [action for action in build_parser(["list"])._actions if action.dest == "step"]
     assert commands.choices is not None
