@@ -77,13 +77,14 @@ def regression_metrics(truth: Array, predicted: Array) -> MetricValues:
     """
     _check(truth, predicted)
     with np.errstate(over="ignore", invalid="ignore"):
-        error, centred = predicted - truth, truth - truth.mean()
-        rmse, spread = float(np.sqrt(np.mean(error**2))), float(truth.std())
         alike = _alike(truth, "target")
+        error, centred = predicted - truth, truth - truth.mean()
+        # What rounding leaves of a spread is none.
+        rmse, spread = float(np.sqrt(np.mean(error**2))), 0.0 if alike else float(truth.std())
         either_alike = alike or _alike(predicted, "prediction")
         scores: dict[str, tuple[str, float | str, float]] = {
             "rmse": ("RMSE", rmse, spread),
-            "mae": ("MAE", float(np.mean(np.abs(error))), float(np.mean(np.abs(centred)))),
+            "mae": ("MAE", float(np.mean(np.abs(error))), 0.0 if alike else float(np.mean(np.abs(centred)))),
             "nrmse": ("NRMSE", alike or rmse / spread, 1.0),
             "r2": ("R²", alike or 1.0 - (rmse / spread) ** 2, 0.0),
             "pearson": ("Pearson's r", either_alike or _pearson(centred, predicted, spread), 0.0),

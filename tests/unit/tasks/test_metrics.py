@@ -69,6 +69,8 @@ def test_constant_targets_leave_what_divides_by_their_spread_undefined(truth: np
     )
     assert not BY_SPREAD & set(values)
     assert values["rmse"] > 0
+    baselines = [scores[name].baseline for name in ("rmse", "mae")]
+    assert [each.value for each in baselines if each is not None] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("truth", [[1.7e9, 1.7e9 + 1], [1e-12, 2e-12], [0.3, 0.3001], [-1e-140, 1e-140]])

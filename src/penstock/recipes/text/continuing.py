@@ -138,7 +138,7 @@ def continued_table(begun: Sequence[Begun], made: Sequence[Sequence[int]], maker
     """Return the table of beginnings, how the model goes on with them, and how they go on."""
     tokenizer = maker.tokenizer
     return TableFigure(
-        title=f"how the model goes on, taking the likeliest token each time, {split} split",
+        title=f"How the model goes on, taking the likeliest token each time, {split} split",
         header=("text", "begins", "the model goes on", "it goes on"),
         rows=tuple(
             (

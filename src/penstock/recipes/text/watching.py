@@ -85,7 +85,7 @@ class Watching:
         shares = float(answers.predicted[:, 2].sum() / answers.truth[:, 0].sum())
         return [
             LineFigure(
-                title=f"what a token costs by how many come before it, {answers.split} split",
+                title=f"What a token costs by how many come before it, {answers.split} split",
                 description=f"Nats a token: {points[0][1]:.2f} behind the first of a text, {points[-1][1]:.2f} behind "
                 f"{points[-1][0]:,.0f} or so; {_SHARES} costs {shares:.2f}.",
                 x_label="tokens of the text that come before",
@@ -110,7 +110,7 @@ def _by_text(answers: Answers) -> list[Figure]:
     chosen = ordered if len(ordered) <= 2 * _SHOWN else [*ordered[:_SHOWN], *ordered[-_SHOWN:]]
     return [
         TableFigure(
-            title=f"texts that are foretold best and worst, {answers.split} split",
+            title=f"Texts that are foretold best and worst, {answers.split} split",
             header=("text", "tokens", "perplexity", "token accuracy"),
             rows=tuple(
                 (
