@@ -8,7 +8,7 @@ from html import escape
 from penstock.cost.forecasting import Forecast, Line
 from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
 from penstock.report.forecast_told import HEADS, command_of, facts_told, way_cells
-from penstock.units import format_usd
+from penstock.units import format_usd, plain_number
 
 __all__ = ["forecast_page"]
 
@@ -23,6 +23,7 @@ tr.best { outline: 2px solid var(--best); }
 .advice { border-left: 4px solid var(--best); padding-left: .8rem; }
 code { overflow-wrap: anywhere; }
 @media screen and (max-width: 46rem) {
+  th, td { white-space: normal; overflow-wrap: anywhere; padding: .3rem .4rem .3rem 0; }
   .ways thead { display: none; }
   .ways tr { display: grid; grid-template-columns: 1.25fr 1.25fr .8fr 1fr; border-bottom: 1px solid var(--line); }
   .ways th { grid-column: 1 / -1; border: 0; padding-bottom: 0; }
@@ -79,8 +80,12 @@ def _lines(outlook: Outlook) -> str:
 
 def _line(line: Line) -> str:
     usd = "no price" if line.usd is None else format_usd(float(line.usd))
-    quantity = f"{float(line.quantity):,.4g} {line.unit}"
+    quantity = f"{_number(float(line.quantity))} {line.unit}"
     return (
         f'<tr><th scope="row">{escape(line.what)}</th><td class="number">{escape(quantity)}</td>'
         f'<td class="number">{escape(usd)}</td></tr>'
     )
+
+
+def _number(quantity: float) -> str:
+    return f"{quantity:,.0f}" if quantity >= 1000 else plain_number(quantity, digits=4)

@@ -16,8 +16,15 @@ import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
+from penstock.cost.forecasting import Demand, Link, Places, forecast_ways
+from penstock.cost.forecasting.inputs import node_of
+from penstock.cost.forecasting.market import Market
 from penstock.cost.hindsight import in_hindsight
+from penstock.report.comparing import Compared
+from penstock.report.comparing_page import render_comparison
+from penstock.report.forecast_page import forecast_page
 from penstock.report.page import render_report
+from penstock.sources import find_scheme
 from support.figures import every_figure
 from support.runs import make_evaluation, make_list_step, make_run, make_timeline
 
@@ -110,6 +117,30 @@ def _on_a_phone(page: str, browse: Callable[..., str], width: int) -> int:
 @pytest.mark.parametrize("width", PHONE_WIDTHS)
 def test_nothing_is_cut_off_on_a_phone(report: str, browse: Callable[..., str], width: int) -> None:
     assert _on_a_phone(report, browse, width) > 2000
+
+
+@pytest.mark.parametrize("width", PHONE_WIDTHS)
+def test_nothing_of_a_forecast_is_cut_off_on_a_phone(browse: Callable[..., str], width: int) -> None:
+    prices = load_prices()
+    demand = Demand(epoch_bytes=2e12, epoch_requests=2e5, pages=200, num_objects=2e5, epochs=10, compute_seconds=7200)
+    found = forecast_ways(
+        demand,
+        Link(bytes_per_second=80e6),
+        node_of("g4dn.xlarge", prices),
+        Places(window_bytes=100 << 30),
+        Market(prices=prices, tariff=find_scheme("s3://").tariff),
+    )
+    assert _on_a_phone(forecast_page([found]), browse, width) > 1000
+
+
+@pytest.mark.parametrize("width", PHONE_WIDTHS)
+def test_nothing_of_a_comparison_is_cut_off_on_a_phone(browse: Callable[..., str], width: int) -> None:
+    evaluation = make_evaluation(figures=every_figure())
+    runs = [
+        Compared(label=f"{name} with a long name", place=f"/runs/{name}", run=make_run(), evaluation=evaluation)
+        for name in ("first", "second", "third", "fourth")
+    ]
+    assert _on_a_phone(render_comparison(runs, title="Four runs"), browse, width) > 1000
 
 
 def test_a_page_is_printed_as_it_is_seen(report: str, browse: Callable[..., str], tmp_path: Path) -> None:
