@@ -85,7 +85,8 @@ class _Splits(Options, group="plan", change=Change.FIXED):
         read=positive_int,
         default=8192,
         metavar="N",
-        told="samples of the first part with --stream-listing; each further one has twice as many (default: 8192)",
+        told="samples of the first part with --stream-listing, an eighth of them where they are large; each further "
+        "one has twice as many (default: 8192)",
         run_option="",
     )
 
