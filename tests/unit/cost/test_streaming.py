@@ -9,7 +9,7 @@ import pytest
 
 from penstock.cost import load_prices
 from penstock.cost.forecasting import Demand, Link, Market, Node, Places, Way
-from penstock.cost.forecasting.streaming import Keeping, fetch_rate, keeping_in, streamed
+from penstock.cost.forecasting.streaming import Keeping, fetch_rate, first_seconds, keeping_in, streamed
 from penstock.cost.forecasting.ways import cost_of
 
 MB = 10**6
@@ -91,6 +91,18 @@ def test_a_cache_keeps_from_the_first_byte_on() -> None:
 def test_an_epoch_takes_the_longer_of_its_computing_and_its_bytes() -> None:
     told = streamed(replace(SMALL, compute_seconds=3.0), Keeping(kept_bytes=60 * MB), rate=20 * MB)
     assert told.seconds == pytest.approx(5 + 4 * 3)
+
+
+def test_computing_waits_for_the_first_samples_which_share_the_link() -> None:
+    """32 of 1 MB over 20 MB/s come together after 1.6 s; where the link is the limit that is in its time."""
+    large, link = replace(SMALL, epoch_requests=100), Link(bytes_per_second=20 * MB, latency_seconds=0.1)
+    first = first_seconds(large, link, rate=20 * MB, window_bytes=0)
+    assert first == pytest.approx(0.1 + 1.6)
+    assert first_seconds(large, link, rate=20 * MB, window_bytes=10 * MB) == pytest.approx(0.1 + 0.5)
+    nothing = Keeping(kept_bytes=0)
+    busy = replace(large, compute_seconds=10.0)
+    assert streamed(busy, nothing, rate=20 * MB, first=first).seconds == pytest.approx(50 + first)
+    assert streamed(large, nothing, rate=20 * MB, first=first).seconds == pytest.approx(25)
 
 
 def test_the_latency_of_requests_and_the_heads_of_answers_bound_the_rate() -> None:

@@ -29,7 +29,7 @@ from penstock.window.dividing import (
 from penstock.window.geometry import plan_geometry
 from penstock.window.kept import kept_area_bytes
 
-__all__ = ["MOST_IN_FLIGHT", "Keeping", "Streamed", "fetch_rate", "in_turns", "keeping_in", "streamed"]
+__all__ = ["MOST_IN_FLIGHT", "Keeping", "Streamed", "fetch_rate", "first_seconds", "in_turns", "keeping_in", "streamed"]
 
 MOST_IN_FLIGHT = 512
 """Ranges that are requested at a time at most, unless ``--in-flight`` says otherwise."""
@@ -80,6 +80,16 @@ def fetch_rate(demand: Demand, link: Link, network: float = math.inf) -> tuple[f
     limits = (link.bytes_per_second, "the link"), (network, "the node's network"), (by_requests, "the source's latency")
     rate, limit = min(limits, key=lambda each: each[0])
     return rate * request / (request + link.head_bytes), limit
+
+
+def first_seconds(demand: Demand, link: Link, *, rate: float, window_bytes: float) -> float:
+    """Return the seconds before the first samples are there: those that are requested together share the link.
+
+    Args:
+        window_bytes: 0 for more than is requested at first.
+    """
+    together = min(START * demand.request_bytes, demand.epoch_bytes, window_bytes or math.inf)
+    return link.latency_seconds + together / rate
 
 
 def keeping_in(
@@ -142,19 +152,23 @@ def _worth(kept_bytes: float, window_bytes: float) -> float:
     return kept_bytes if kept_bytes >= LEAST_SHARE * window_bytes else 0.0
 
 
-def streamed(demand: Demand, keeping: Keeping, *, rate: float) -> Streamed:
+def streamed(demand: Demand, keeping: Keeping, *, rate: float, first: float = 0.0) -> Streamed:
     """Return what all epochs take, each the longer of its computing and its bytes.
 
     The epoch in which keeping begins fills what is kept with what is left of it, the next one with the rest.
+
+    Args:
+        first: seconds before the first samples are there, that computing waits for.
     """
     size = demand.epoch_bytes
     whole, left = int(keeping.begins_bytes // size), 1 - keeping.begins_bytes % size / size
     kept = keeping.kept_bytes
     epochs = [(whole + 1, size), (1, size - min(kept, left * size)), (max(0, demand.epochs - whole - 2), size - kept)]
-    seconds, moved, due = 0.0, 0.0, demand.epochs
+    computed, read_all = demand.compute_seconds, size / rate
+    seconds, moved, due = max(computed + first, read_all) - max(computed, read_all), 0.0, demand.epochs
     for number, read in epochs:
         taken = min(number, due)
-        seconds += taken * max(demand.compute_seconds, read / rate)
+        seconds += taken * max(computed, read / rate)
         moved, due = moved + taken * read, due - taken
     return Streamed(seconds=seconds, times=moved / size)
 

@@ -13,7 +13,15 @@ from decimal import Decimal
 
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
 from penstock.cost.forecasting.market import Line, Market
-from penstock.cost.forecasting.streaming import Keeping, Streamed, fetch_rate, in_turns, keeping_in, streamed
+from penstock.cost.forecasting.streaming import (
+    Keeping,
+    Streamed,
+    fetch_rate,
+    first_seconds,
+    in_turns,
+    keeping_in,
+    streamed,
+)
 from penstock.cost.values import as_decimal, in_money
 from penstock.units import GIB
 
@@ -164,7 +172,8 @@ def _streamed(way: Way, demand: Demand, link: Link, rate: float, places: Places)
     keeping = Keeping(kept_bytes=min(demand.epoch_bytes, window * places.kept_share))
     if not places.keeps_at_once:
         keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=places.kept_share)
-    return streamed(demand, keeping, rate=rate)
+    first = first_seconds(demand, link, rate=rate, window_bytes=window)
+    return streamed(demand, keeping, rate=rate, first=first)
 
 
 def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
