@@ -380,7 +380,7 @@ def test_total_is_the_sum_and_stall_is_part_of_the_node(
     assert report.total_usd == sum(line.usd for line in report.lines)
     assert decode_record(encode_record(report), CostReport) == report
     for line in report.lines:
-        assert float(line.usd) == pytest.approx(float(line.quantity * line.unit_usd), abs=1e-9)
+        assert abs(line.usd - line.quantity * line.unit_usd) < Decimal("1e-9")
         assert line.usd >= 0
     node_usd = next(line.usd for line in report.lines if line.unit == "hour")
     assert 0 <= report.stall_usd <= node_usd
