@@ -1,4 +1,4 @@
-"""Quantities of a run's timeline drawn over its time; what was in no attempt is left empty."""
+"""Quantities of a run's timeline drawn over its time; what was in no attempt is nobody's."""
 
 from __future__ import annotations
 
@@ -102,11 +102,13 @@ def draw_over_time(
 
 
 def mark_attempts(axes: Axes, intervals: Sequence[TimelineInterval], scale: Scale) -> None:
-    """Draw a line where each further attempt begins."""
-    starts = [two.start_seconds for one, two in itertools.pairwise(intervals) if one.attempt != two.attempt]
-    for number, start in enumerate(starts):
-        label = "_" if number else "another attempt"  # a legend leaves out what begins so
-        axes.axvline(start / scale.size, color=_INK, linewidth=1.2, linestyle=(0, (3, 2)), label=label)
+    """Draw a line where each further attempt begins, and the idle time before it."""
+    ends = [(one, two) for one, two in itertools.pairwise(intervals) if one.attempt != two.attempt]
+    for number, (one, two) in enumerate(ends):
+        first, last = one.end_seconds / scale.size, two.start_seconds / scale.size
+        # a legend leaves out what begins with an underscore
+        axes.axvspan(first, last, color=_MUTED, alpha=0.12, linewidth=0, label="_" if number else "idle, no attempt")
+        axes.axvline(last, color=_INK, linewidth=1.2, linestyle=(0, (3, 2)), label="_" if number else "another attempt")
 
 
 def idle_between(intervals: Sequence[TimelineInterval]) -> list[float]:

@@ -58,7 +58,7 @@ def timeline_charts(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def activity_chart(timeline: Timeline) -> str:
-    """Draw how each part of the time was spent: its activities fill it, idle time between attempts is left empty."""
+    """Draw how each part of the time was spent: its activities fill it, and what was idle between attempts is pale."""
     intervals = timeline.intervals
     scale = time_scale(timeline)
     edges, places = edges_of(intervals, scale)

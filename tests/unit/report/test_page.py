@@ -190,6 +190,7 @@ def test_a_run_that_training_held_up_is_told_so_and_nothing_else() -> None:
 def test_the_timeline_is_drawn_with_its_attempts() -> None:
     words = _words(_Page(_render(make_run(timeline=make_timeline(attempts=3)), None)))
     assert "3 attempts, 2 min 00 s idle between them" in words
+    assert words.count("idle, no attempt") == 1
     for told in ("What the run did with its time", "Throughput", "Window", "Processor, memory and GPU"):
         assert told in words
     assert "GPU" not in _words(_Page(_render(make_run(timeline=make_timeline(gpu=False)), None)))
