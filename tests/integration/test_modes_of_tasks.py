@@ -42,7 +42,7 @@ def _tables(folder: Path) -> Path:
 
 
 def _xrays(folder: Path) -> Path:
-    return write_folder(folder, make_studies(30, side=32))
+    return write_folder(folder, make_studies(30, side=32, each=2))
 
 
 def _videos(folder: Path) -> Path:
