@@ -48,9 +48,10 @@ def _run() -> int:
     from penstock import stopping
 
     try:
-        from penstock import outlets
+        from penstock import beginning, outlets
 
         outlets.make_lasting()
+        beginning.mark()
         from penstock.cli import main
 
         return main()

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from penstock.cost.prices import Prices
 from penstock.cost.setting import CostSetting
-from penstock.cost.values import Charge, Rate, as_decimal, charge, in_money, in_units
+from penstock.cost.values import Charge, Lifecycle, Rate, as_decimal, charge, in_money, in_units
 from penstock.errors import ConfigError
 from penstock.records import CostLine
 
@@ -37,15 +37,28 @@ class Book:
         if text not in self.assumptions:
             self.assumptions.append(text)
 
-    def find(self, item: str, unit: str, *, between: tuple[str, str] | None = None) -> Rate | None:
+    def find(
+        self,
+        item: str,
+        unit: str,
+        *,
+        between: tuple[str, str] | None = None,
+        region: str | None = None,
+        lifecycle: Lifecycle | None = None,
+    ) -> Rate | None:
         """Return a price, None where there is none, which is warned of.
 
         Args:
             between: regions, of transfer from one to the other; empty ones are not known.
+            region: where it is looked for; None takes the bill's.
+            lifecycle: of a node; None takes the bill's.
         """
-        setting = self.setting
-        region, to_region = (between[0] or setting.region, between[1]) if between else (setting.region, "")
-        lifecycle = (setting.lifecycle if unit == "hour" and not item.endswith("-hour") else None) or "on-demand"
+        setting, to_region = self.setting, ""
+        region = region or setting.region
+        if between:
+            region, to_region = between[0] or region, between[1]
+        is_node = unit == "hour" and not item.endswith("-hour")
+        lifecycle = ((lifecycle or setting.lifecycle) if is_node else None) or "on-demand"
         try:
             rate = self.prices.find(item, unit=unit, region=region, to_region=to_region, lifecycle=lifecycle)
         except ConfigError as error:

@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from penstock.cost.node_time import training_nodes
 from penstock.cost.prices import Prices
 from penstock.cost.setting import CostSetting
 from penstock.cost.values import Machine, as_decimal, in_units
@@ -59,7 +60,7 @@ def emissions_of(run: RunRecord, lines: Sequence[CostLine], *, prices: Prices, s
         setting: region, and the grid's figure where somebody gave it.
     """
     unknown: list[str] = []
-    kwh = _kwh(run, lines, prices, setting.num_nodes, unknown)
+    kwh = _kwh(run, lines, prices, training_nodes(run, setting.num_nodes), unknown)
     given = setting.grid_gco2_per_kwh
     grid = grid_of(setting.region) if given is None else grid_by_hand(given)
     if grid is None:

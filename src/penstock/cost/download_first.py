@@ -21,6 +21,7 @@ from penstock.cost.breakeven import (
     rate_without_stall,
     window_without_stall,
 )
+from penstock.cost.storage_lines import WINDOW_DISK
 from penstock.cost.waiting import rate_of_fetching, rate_while_waiting, waited_for_download
 from penstock.records import CostLine, CostReport, RunRecord, StepRecord
 from penstock.units import GIB
@@ -122,7 +123,7 @@ def rates_of(run: RunRecord, cost: CostReport) -> Rates | None:
     if node is None or node.usd is None:
         return None
     transfer_usd = _unit_usd([line for line in cost.lines if "transfer-" in line.item and line.unit == "GiB"])
-    disk_usd = _unit_usd([line for line in cost.lines if line.unit == "GiB-hour"])
+    disk_usd = _unit_usd([line for line in cost.lines if line.what == WINDOW_DISK])
     if transfer_usd is None or disk_usd is None:
         return None
     return Rates(

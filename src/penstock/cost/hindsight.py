@@ -21,9 +21,11 @@ from penstock.cost.forecasting import Demand, Line, Link, Node, Places, WayCost,
 from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.ways import Way, lines_of
+from penstock.cost.node_time import training_nodes
 from penstock.cost.prices import Prices
 from penstock.cost.seller import seller_of
 from penstock.cost.setting import CostSetting
+from penstock.cost.storage_lines import WINDOW_DISK
 from penstock.cost.values import as_decimal, in_money
 from penstock.records import CostReport, CostWay, RunRecord, StepRecord
 from penstock.units import GIB, format_bytes
@@ -92,12 +94,14 @@ def _node(cost: CostReport, run: RunRecord, prices: Prices, setting: CostSetting
     line = next((line for line in cost.lines if line.unit == "hour"), None)
     kind = setting.instance_type or run.host.instance_type or (line.item if line else "")
     node = node_of(kind, prices, region=setting.region)
-    usd = None if line is None or line.unit_usd is None else line.unit_usd * setting.num_nodes
-    return replace(node, usd_per_hour=usd, spot_usd_per_hour=_spot(node, setting), network_bytes_per_second=None)
+    number = training_nodes(run, setting.num_nodes)
+    usd = None if line is None or line.unit_usd is None else line.unit_usd * number
+    spot = _spot(node, number)
+    return replace(node, usd_per_hour=usd, spot_usd_per_hour=spot, network_bytes_per_second=None)
 
 
-def _spot(node: Node, setting: CostSetting) -> Decimal | None:
-    return None if node.spot_usd_per_hour is None else node.spot_usd_per_hour * setting.num_nodes
+def _spot(node: Node, num_nodes: int) -> Decimal | None:
+    return None if node.spot_usd_per_hour is None else node.spot_usd_per_hour * num_nodes
 
 
 def _places(run: RunRecord) -> Places:
@@ -136,7 +140,7 @@ def _as_it_went(
 def _disk(cost: CostReport, run: RunRecord, wall_seconds: float) -> list[Line]:
     """Return the window's disk for the time of the epochs, by the bill's line of it."""
     hours = as_decimal(run.meters.window_bytes * wall_seconds / GIB / _HOUR)
-    found = [line for line in cost.lines if line.unit == "GiB-hour"]
+    found = [line for line in cost.lines if line.what == WINDOW_DISK]
     return [
         Line(
             what=line.what,

@@ -9,7 +9,7 @@ from penstock.options.cost import SourcePrices
 from penstock.records import RunRecord
 from penstock.sources import Payee, Tariff, find_scheme
 
-__all__ = ["PROVIDERS", "Seller", "seller_at", "seller_of"]
+__all__ = ["PROVIDERS", "Seller", "seller_at", "seller_of", "seller_of_run"]
 
 
 PROVIDERS = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}
@@ -76,6 +76,27 @@ def seller_at(uri: str, endpoint: str, *, prices: SourcePrices, did_read: str = 
         tariff=tariff,
         is_priced=False,
         warning=f"{told}in the total. Pass --source-prices s3 to have them priced as if it had been S3.",
+    )
+
+
+def seller_of_run(run: RunRecord, *, prices: SourcePrices) -> Seller | None:
+    """Tell who charges for where a run keeps its checkpoints and records; None where that is not recorded."""
+    uri = str(run.config.get("checkpoints") or run.checkpoint or "")
+    if not uri:
+        return None
+    endpoint = str(run.config.get("run-endpoint-url") or "")
+    payee, title, own = _asked(uri, endpoint)
+    if payee == "nobody":
+        return Seller(tariff=None, is_priced=False)
+    if payee == "own" or (prices == "s3" and own is not None):
+        return Seller(tariff=own, is_priced=True)
+    where = endpoint or uri
+    tariff = own or find_scheme("s3://").tariff
+    return Seller(
+        tariff=tariff,
+        is_priced=False,
+        warning=f"The run kept its checkpoints at {where} ({title}): what its requests and its room there cost is not "
+        "known, and not in the total.",
     )
 
 

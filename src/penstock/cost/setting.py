@@ -9,13 +9,10 @@ from decimal import Decimal
 
 from penstock.cost.values import Lifecycle
 from penstock.errors import ConfigError
-from penstock.options.cost import CostOptions, SourcePrices
+from penstock.options.cost import NODE_DISK, USUAL_DISK, CostOptions, SourcePrices
 from penstock.options.paths import check_path
 
-__all__ = ["USUAL_DISK", "CostSetting"]
-
-USUAL_DISK = "usual"
-"""The volume that nodes of a provider have, where nobody says which."""
+__all__ = ["NODE_DISK", "USUAL_DISK", "CostSetting"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,25 +24,26 @@ class CostSetting:
         instance_type: the node's; None takes what the run recorded, and without that the node has no price.
         node_usd_per_hour: price of one node, instead of the price file's.
         lifecycle: whether the nodes were bought on demand or as spot; None takes what the run found, and on demand.
-        num_nodes: nodes of the training step.
+        num_nodes: nodes of the training step; None takes what its launcher told.
         region: where the prices are looked for; None takes the node's, where the run found it, and else those that the
             price file has.
         transfer: the way from the source to the node, legs joined by ``+``.
         source_prices: ``auto`` takes the prices of the store that the run read from, none where it read from a folder
             of the node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
-        disk: item that the window's disk is billed as, the usual one of the node's provider where none is named; None
-            where it is the node's own disk or memory.
+        disk: item that the window's disk is billed as; ``usual`` is what was found of it, and ``node``, or None, the
+            node's own disk or memory.
         disk_bytes: size of that disk; None takes the window's bound.
         co2: whether the CO2 of the nodes is estimated.
         grid_gco2_per_kwh: grams of CO2 equivalents for a kWh; None takes the region's.
         put_requests: PUT requests of checkpoints and records; None takes those that were counted.
+        bill_idle: whether the training's node was kept, and is billed, while nothing ran between attempts.
     """
 
     today: date
     instance_type: str | None = None
     node_usd_per_hour: Decimal | float | None = None
     lifecycle: Lifecycle | None = None
-    num_nodes: int = 1
+    num_nodes: int | None = None
     region: str | None = None
     transfer: str = CostOptions.transfer
     source_prices: SourcePrices = CostOptions.source_prices
@@ -54,6 +52,7 @@ class CostSetting:
     put_requests: int | None = None
     co2: bool = False
     grid_gco2_per_kwh: Decimal | float | None = None
+    bill_idle: bool = False
 
     def __post_init__(self) -> None:
         if self.node_usd_per_hour is not None and not 0 <= self.node_usd_per_hour < math.inf:
@@ -61,6 +60,6 @@ class CostSetting:
                 f"{self.node_usd_per_hour} is no price per hour",
                 fix="pass US dollars per node and hour, like 1.006",
             )
-        if self.num_nodes < 1:
+        if self.num_nodes is not None and self.num_nodes < 1:
             raise ConfigError(f"{self.num_nodes} nodes cannot be billed", fix="pass 1 or more")
         check_path(self.transfer)

@@ -90,6 +90,7 @@ def evaluate(
         wall_seconds=time.perf_counter() - begun,
         meters=loader.meters(),
         figures=figures_of(task, watcher, answers),
+        stall_seconds=found.stall_seconds,
     )
 
 

@@ -13,7 +13,12 @@ from penstock.options.paths import LEGS, check_path
 from penstock.options.readers import at_least_zero, dollars, optional_path, optional_text
 from penstock.options.rules import Change
 
-__all__ = ["Co2Options", "CostOptions", "SourcePrices", "optional_date"]
+__all__ = ["NODE_DISK", "USUAL_DISK", "BillOptions", "Co2Options", "CostOptions", "SourcePrices", "optional_date"]
+
+USUAL_DISK = "usual"
+"""What was found of the window's disk, and where that is a volume, the one that nodes of its provider have."""
+NODE_DISK = "node"
+"""The node's own disk or memory, which is not billed apart."""
 
 SourcePrices = Literal["auto", "s3"]
 
@@ -43,6 +48,11 @@ def _path(text: str) -> str:
         return check_path(text)
     except ConfigError as error:
         raise argparse.ArgumentTypeError(f"{error.what}: {error.fix}") from error
+
+
+def _disk(text: str) -> str:
+    """Read what a disk is billed as; the empty text, as pipelines pass an unset one, is the usual one."""
+    return text.strip() or USUAL_DISK
 
 
 class CostOptions(Options, group="prices", change=Change.FREE):
@@ -90,4 +100,20 @@ class Co2Options(Options, group="prices", change=Change.FREE):
         default=None,
         metavar="GRAMS",
         told="what a kWh emits where the nodes are, in grams of CO2 equivalents (default: the region's figure)",
+    )
+
+
+class BillOptions(CostOptions, group="prices", change=Change.FREE):
+    """The same, of a bill of what was done."""
+
+    window_disk: str = option(
+        read=_disk,
+        default=USUAL_DISK,
+        metavar="ITEM",
+        told="what the window's disk is billed as: an item of the prices like gp3, node for the node's own disk or "
+        "memory, or usual (default): what was found of it, and where that is a volume, the node's provider's usual one",
+    )
+    bill_idle: bool = switch(
+        default=False,
+        told="bill the training's node between attempts too, where it was kept while nothing ran",
     )

@@ -7,7 +7,8 @@ Shapes: B batch, O outputs, N samples of a split, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -285,12 +286,14 @@ class Predictions:
         predicted: shape (N,) for regression, (N, K) of logits for classification, or what else the objective gives.
         keys: names of the samples.
         groups: group of each sample.
+        stall_seconds: that the network waited for data.
     """
 
     truth: NDArray[np.float64]
     predicted: NDArray[np.float64]
     keys: tuple[str, ...]
     groups: tuple[str, ...]
+    stall_seconds: float = 0.0
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -328,9 +331,10 @@ def predict(
     predicted: list[NDArray[np.float64]] = []
     keys: list[str] = []
     groups: list[str] = []
+    waiting = _Waiting(loader.epoch(epoch))
     try:
         with torch.inference_mode():
-            for batch in loader.epoch(epoch):
+            for batch in waiting:
                 data = on_device(batch.data, device)
                 outputs = model(data["inputs"])
                 if see is not None:
@@ -346,5 +350,27 @@ def predict(
     if not keys:
         raise MissingLabel(f"no sample of split {split!r} has a target", fix="choose a split with labels")
     return Predictions(
-        truth=np.concatenate(truth), predicted=np.concatenate(predicted), keys=tuple(keys), groups=tuple(groups)
+        truth=np.concatenate(truth),
+        predicted=np.concatenate(predicted),
+        keys=tuple(keys),
+        groups=tuple(groups),
+        stall_seconds=waiting.seconds,
     )
+
+
+class _Waiting:
+    """Batches, and the seconds that they were waited for."""
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._batches = iter(batches)
+        self.seconds = 0.0
+
+    def __iter__(self) -> _Waiting:
+        return self
+
+    def __next__(self) -> Batch:
+        begun = time.perf_counter()
+        try:
+            return next(self._batches)
+        finally:
+            self.seconds += time.perf_counter() - begun

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from penstock.records.attempts import (
+    JOB,
+    AttemptRecord,
+    AttemptsRecord,
+    Ended,
+    ended_as,
+    joined_attempts,
+    seconds_of,
+    time_text,
+)
 from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
-from penstock.records.cost import CostAdvice, CostLine, CostReport, CostWay, Emissions
+from penstock.records.cost import AttemptCost, CostAdvice, CostLine, CostReport, CostWay, Emissions
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.figures import (
@@ -17,6 +27,7 @@ from penstock.records.figures import (
     TableFigure,
 )
 from penstock.records.forecast import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
+from penstock.records.host import Host, Volume, VolumeKind
 from penstock.records.job import JobRecord
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
 from penstock.records.metric_values import Baseline, Interval, MetricValue, MetricValues
@@ -38,8 +49,8 @@ from penstock.records.plan import (
 from penstock.records.readiness import Finding, Readiness, State
 from penstock.records.run import (
     UNSAID,
+    DatasetSize,
     EpochRecord,
-    Host,
     LossPoint,
     MixShare,
     RunRecord,
@@ -50,14 +61,20 @@ from penstock.records.run import (
 from penstock.records.timeline import Timeline, TimelineInterval, joined_in_pairs
 
 __all__ = [
+    "JOB",
     "UNSAID",
+    "AttemptCost",
+    "AttemptRecord",
+    "AttemptsRecord",
     "Baseline",
     "BlockShuffle",
     "CostAdvice",
     "CostLine",
     "CostReport",
     "CostWay",
+    "DatasetSize",
     "Emissions",
+    "Ended",
     "EpochRecord",
     "Evaluation",
     "FailureRecord",
@@ -110,9 +127,15 @@ __all__ = [
     "Timeline",
     "TimelineInterval",
     "UsdRange",
+    "Volume",
+    "VolumeKind",
     "decode_record",
     "encode_record",
+    "ended_as",
+    "joined_attempts",
     "joined_in_pairs",
     "read_record",
+    "seconds_of",
+    "time_text",
     "write_record",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
+from penstock.records.attempts import Ended
 from penstock.records.codec import Part, Record
 
-__all__ = ["CostAdvice", "CostLine", "CostReport", "CostWay", "Emissions"]
+__all__ = ["AttemptCost", "CostAdvice", "CostLine", "CostReport", "CostWay", "Emissions"]
 
 
 class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,12 +99,30 @@ class Emissions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unknown: tuple[str, ...]
 
 
+class AttemptCost(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an attempt's time cost; it is part of the lines of nodes.
+
+    Attributes:
+        node: type of its node, or its name where that is not known; empty where nothing is.
+        usd: None where its node has no price.
+    """
+
+    step: str
+    started_at: str
+    ended_at: str
+    ended: Ended
+    node: str
+    seconds: Decimal
+    usd: Decimal | None
+
+
 class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bill of a run.
 
     Attributes:
         total_usd: of the lines that have a price.
-        stall_usd: part of the node's line that was spent waiting for data, None where the node has no price.
+        stall_usd: part of the nodes' lines that was spent waiting for data, in training, validation and evaluation;
+            None where a node has no price.
         assumptions: what was taken for granted, for people.
         warnings: what makes the bill doubtful, such as old prices.
         bottleneck: what held the run up, in a sentence; empty where too little was measured to say, as is what follows.
@@ -111,6 +130,19 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ways: how the data went, and other ways that it could have gone.
         advice: what would make it faster or cheaper, the most useful first; none where the data held nothing up.
         co2: an estimate of it, None where nobody asked.
+        attempts: at all steps, as far as they are known.
+        idle_seconds: between the first and the last sign of life, in which nothing of the run ran; None where its
+            attempts are not known.
+        epoch_usd: of the total, an epoch; None where none was trained, as it is for what follows.
+        thousand_samples_usd: 1,000 samples that were trained on.
+        gib_usd: GiB of samples that were handed over.
+        retries_usd: requests that were made again or twice, part of the requests' lines; None where they have no
+            price.
+        refetched_usd: bytes that were downloaded again because a process was restarted, part of the lines of requests
+            and transfer.
+        failed_attempts_usd: time of attempts that failed or were killed, part of the nodes' lines.
+        monthly_usd: of checkpoints that are kept on, a month, which is in no line; None where they are in no store
+            whose price is known.
     """
 
     kind: ClassVar[str] = "cost"
@@ -128,8 +160,22 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ways: tuple[CostWay, ...] = ()
     advice: tuple[CostAdvice, ...] = ()
     co2: Emissions | None = None
+    attempts: tuple[AttemptCost, ...] = ()
+    idle_seconds: Decimal | None = None
+    epoch_usd: Decimal | None = None
+    thousand_samples_usd: Decimal | None = None
+    gib_usd: Decimal | None = None
+    retries_usd: Decimal | None = None
+    refetched_usd: Decimal | None = None
+    failed_attempts_usd: Decimal | None = None
+    monthly_usd: Decimal | None = None
 
     @property
     def unpriced(self) -> tuple[str, ...]:
         """What was used and has no price, as its lines name it."""
         return tuple(line.what for line in self.lines if line.usd is None and line.quantity)
+
+    @property
+    def has_price(self) -> bool:
+        """Whether anything that was used has a price: the sum of nothing is not 0, but not known."""
+        return not self.unpriced or any(line.usd is not None and line.quantity for line in self.lines)

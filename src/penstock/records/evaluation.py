@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from penstock.records.codec import Part, Record
 from penstock.records.figures import Figure
+from penstock.records.host import Host
 from penstock.records.meters import Meters
 from penstock.records.metric_values import MetricValues
 
@@ -34,6 +35,8 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         confusion: ``confusion[truth][predicted]`` counts, empty for regression.
         predictions: at most a few thousand of them, evenly taken, for plots.
         figures: what the task, the recipe and the predictions have drawn beside these; bounded.
+        host: where it ran, None in records of older releases.
+        stall_seconds: that it waited for data.
     """
 
     kind: ClassVar[str] = "evaluation"
@@ -57,3 +60,5 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wall_seconds: float
     meters: Meters
     figures: tuple[Figure, ...] = ()
+    host: Host | None = None
+    stall_seconds: float = 0.0

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import msgspec
+
+from penstock.records.attempts import AttemptRecord
 from penstock.records.codec import Part, Record
+from penstock.records.host import Host, Volume
 from penstock.records.meters import Meters
 from penstock.records.metric_values import MetricValues
 from penstock.records.timeline import Timeline
 
 __all__ = [
     "UNSAID",
+    "DatasetSize",
     "EpochRecord",
-    "Host",
     "LossPoint",
     "MixShare",
     "RunRecord",
@@ -23,29 +27,6 @@ __all__ = [
 
 UNSAID = "it ended without saying why"
 """In the error of a run that was killed: what it wrote last, it wrote while it still ran."""
-
-
-class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a step ran.
-
-    Attributes:
-        device: ``cpu`` or the accelerator's name.
-        instance_type: the cloud's name for the node, None where nobody said.
-        node: its name in the cluster, where there is one.
-        provider: whose cloud it is, where that was found.
-        region, zone: of the cloud, where they were found.
-        lifecycle: whether it was bought on demand or as spot, where that was found.
-    """
-
-    num_cpus: int
-    device: str
-    num_devices: int
-    instance_type: str | None = None
-    node: str | None = None
-    provider: str | None = None
-    region: str | None = None
-    zone: str | None = None
-    lifecycle: Literal["on-demand", "spot"] | None = None
 
 
 class LossPoint(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +46,7 @@ class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         compute_seconds: the rest of the training pass.
         valid_seconds: time the validation took, waiting included.
         valid: metrics on the validation split, by name.
+        valid_stall_seconds: of it, that the validation waited for data.
     """
 
     epoch: int
@@ -75,6 +57,7 @@ class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stall_seconds: float
     compute_seconds: float
     valid_seconds: float
+    valid_stall_seconds: float = 0.0
 
 
 class StepEvaluation(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,12 +68,14 @@ class StepEvaluation(Part, frozen=True, kw_only=True, forbid_unknown_fields=True
         epoch: epochs done by then, with the part of the one in progress where its size is known.
         valid: metrics on the validation split, by name.
         valid_seconds: time it took, waiting included.
+        valid_stall_seconds: of it, that it waited for data.
     """
 
     step: int
     epoch: float
     valid: MetricValues
     valid_seconds: float
+    valid_stall_seconds: float = 0.0
 
 
 class Saves(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,17 +86,20 @@ class Saves(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         seconds: that the trainer waited for them.
         size_bytes: of all of them together.
         writes: files or objects written for them, their pointers included; to S3 each is a PUT request.
+        kept_bytes: of those that still lie there.
     """
 
     count: int = 0
     seconds: float = 0.0
     size_bytes: int = 0
     writes: int = 0
+    kept_bytes: int = 0
 
     def plus(self, other: Saves) -> Saves:
-        """Add up."""
-        pairs = ((name, getattr(self, name) + getattr(other, name)) for name in self.__struct_fields__)
-        return Saves(**dict(pairs))
+        """Add up; what still lies there is as the later ones know it."""
+        names = [name for name in self.__struct_fields__ if name != "kept_bytes"]
+        pairs = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Saves(**pairs, kept_bytes=other.kept_bytes or self.kept_bytes)
 
 
 class MixShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +118,22 @@ class MixShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     given: int
 
 
+class DatasetSize(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is read of a dataset, as its manifest says.
+
+    Attributes:
+        epoch_bytes: of the samples of one epoch, those of its validation included.
+        num_objects: that these lie in, with those of other splits.
+        object_bytes: of those objects, whole.
+        storage_classes: bytes of the objects by their class of storage, where the source told it.
+    """
+
+    epoch_bytes: int
+    num_objects: int
+    object_bytes: int
+    storage_classes: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A training run.
 
@@ -138,7 +142,8 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         config: the options it ran with, by flag name; no secrets.
         state: how it ended.
         num_resumes: times it went on from a checkpoint.
-        wall_seconds: time of the training step's processes, all attempts together.
+        wall_seconds: time of the training step's processes, all attempts together, killed ones to their last sign of
+            life.
         seconds_to_first_batch: from the start of the last attempt to its first batch.
         best_epoch: whose weights ``checkpoint`` holds, None before the first epoch's end.
         best_step: after which they were taken, where that was in the middle of the epoch.
@@ -149,6 +154,11 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         evaluations: those in the middle of epochs, in order.
         user: who ran it, None where that is not known.
         timeline: what it did with its time; None in records of trainings that kept none.
+        attempts: that trained, in order; empty in records of older releases.
+        unfinished_stall_seconds: waited for data in the epoch in progress when it ended.
+        unfinished_compute_seconds: the rest of the training pass of it.
+        window_disk: what the window lay on.
+        dataset: what one pass over it comes to.
     """
 
     kind: ClassVar[str] = "run"
@@ -183,6 +193,11 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     evaluations: tuple[StepEvaluation, ...] = ()
     user: str | None = None
     timeline: Timeline | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
+    unfinished_stall_seconds: float = 0.0
+    unfinished_compute_seconds: float = 0.0
+    window_disk: Volume | None = None
+    dataset: DatasetSize | None = None
 
     @property
     def best_valid(self) -> MetricValues | None:
@@ -207,13 +222,19 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def stall_seconds(self) -> float:
-        """Time the trainer waited for data, over all epochs."""
-        return sum(epoch.stall_seconds for epoch in self.epochs)
+        """Time the training passes waited for data, that of an epoch that was not finished included."""
+        return sum(epoch.stall_seconds for epoch in self.epochs) + self.unfinished_stall_seconds
+
+    @property
+    def valid_stall_seconds(self) -> float:
+        """Time that validations waited for data."""
+        at_ends = sum(epoch.valid_stall_seconds for epoch in self.epochs)
+        return at_ends + sum(each.valid_stall_seconds for each in self.evaluations)
 
     @property
     def compute_seconds(self) -> float:
-        """Time of the training passes that was not stall."""
-        return sum(epoch.compute_seconds for epoch in self.epochs)
+        """Time of the training passes that was not stall, that of an epoch that was not finished included."""
+        return sum(epoch.compute_seconds for epoch in self.epochs) + self.unfinished_compute_seconds
 
     @property
     def stall_share(self) -> float:

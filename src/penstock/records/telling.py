@@ -17,6 +17,7 @@ _RECORDS = {
     "cost": "a bill (of `penstock report --cost`)",
     "prices": "a price file",
     "failure": "the record of a failure",
+    "attempts": "what attempts a step or a job had",
     "job": "the record of a job (job.json of `penstock run --out`)",
     "listing": "the record of a listing that goes on",
     "stream": "what a trainer asks of its prefetcher",

@@ -26,7 +26,8 @@ def cost_table(cost: CostReport) -> Table:
         for line in cost.lines
     ]
     without = f", without: {'; '.join(map(lower, cost.unpriced))}" if cost.unpriced else ""
-    rows.append((f"total{without}", _sum(cost.total_usd, cost.total_usd), "", "", "", "", ""))
+    total = _sum(cost.total_usd, cost.total_usd) if cost.has_price else DASH
+    rows.append((f"total{without}", total, "", "", "", "", ""))
     header = ("What", "Cost", "Quantity", "Unit price", "Item", "Price of", "Source")
     return Table(caption="Cost in US dollars", header=header, rows=tuple(rows), text_columns=(0, 4, 5, 6), total=True)
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 import penstock
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
+from penstock.report.bill_figures import attempts_table, bill_figures, figures_table
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.report.cost_charts import lines_chart, ways_chart
 from penstock.report.cost_tables import advice_table, cost_table, ways_table
@@ -81,6 +82,8 @@ def render_report(
         cost_charts=_cost_charts(cost) if cost else (),
         ways=ways_table(cost) if cost else None,
         advice=advice_table(cost) if cost else None,
+        bill_figures=figures_table(cost) if cost else None,
+        attempts=attempts_table(cost) if cost else None,
         config=sorted((_flag(name), _shown(value)) for name, value in run.config.items()),
         provenance=_provenance(run, evaluation),
     )  # fmt: skip
@@ -108,6 +111,8 @@ def render_markdown(
         lines.append(
             f"| {escape_markdown(card.label)} | {escape_markdown(card.value)} | {escape_markdown(card.note)} |"
         )
+    for name, value in bill_figures(cost) if cost else ():
+        lines.append(f"| {escape_markdown(name)} | {escape_markdown(value)} | |")
     for name, each in zip(run.mix_names, run.mix, strict=True):
         drawn = f"{each.share:.1%} by its weight; {each.given / max(sum(one.given for one in run.mix), 1):.1%} drawn"
         lines.append(f"| Drawn of {escape_markdown(name)} | {each.given:,} | {escape_markdown(drawn)} |")

@@ -153,6 +153,9 @@ def _cost_card(cost: CostReport | None) -> Card:
         return Card(label="Cost", value=DASH, note="no bill was made")
     if not any(line.quantity for line in cost.lines):
         return Card(label="Cost", value=DASH, note="nothing was measured that could be billed")
+    if not cost.has_price:
+        note = f"nothing of it has a price: {'; '.join(map(lower, cost.unpriced))}"
+        return Card(label="Cost", value=DASH, note=note)
     if cost.unpriced:
         note = f"without what has no price: {'; '.join(map(lower, cost.unpriced))}"
         return Card(label="Cost, in part", value=_in_short(cost.total_usd), note=note)

@@ -19,6 +19,7 @@ from penstock.observe.labels import metrics_line
 from penstock.recipes.registry import objective_from_state, recipe_of
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
+from penstock.steps._shared import common
 from penstock.steps._shared.feeding import fed, open_dataset, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
@@ -30,7 +31,7 @@ from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.texts import counted
 from penstock.train.checkpoint import load_weights
 from penstock.train.checkpoint_file import Weights
-from penstock.train.device import choose_device
+from penstock.train.device import choose_device, describe_host
 
 NAME = "evaluate"
 
@@ -93,7 +94,9 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
             stage.advance(min(found.num_samples, info.split(args.split).num_samples))
         # What the stream told, with what this process asked for itself, as checkpoints.
         traffic = metering.total(counts, feed.end())
-    _write(args, msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic)), run_root)
+    host = common.with_node(describe_host(choose_device(args.device)), None)
+    told = msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic), host=host)
+    _write(args, told, run_root)
     return 0
 
 

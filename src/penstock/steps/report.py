@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 
 import msgspec
 
+from penstock.beginning import take_beginning
 from penstock.cost.hindsight import in_hindsight
 from penstock.cost.model import bill
 from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
+from penstock.observe.attempts import AttemptLog
+from penstock.records import (
+    AttemptRecord,
+    CostReport,
+    Evaluation,
+    RunRecord,
+    StepRecord,
+    read_record,
+    write_record,
+)
 from penstock.report.forecast_beside import forecast_table
 from penstock.report.tables import Table
+from penstock.steps._shared import common
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_bill_metrics
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
-from penstock.steps._shared.run_left import read_left
+from penstock.steps._shared.run_left import Left, read_left
 from penstock.steps._shared.run_root import open_run_root
 from penstock.steps.options.report import ReportOptions
 from penstock.tasks.protocols import PartOfOverall
 from penstock.tasks.registry import get_task
-from penstock.units import format_grams, format_usd
+from penstock.units import format_grams
 
 NAME = "report"
 
@@ -46,7 +58,11 @@ def run(args: ReportOptions) -> int:
     if evaluation is not None and args.other_evaluation is not None:
         evaluation = with_overall(evaluation, read_record(args.other_evaluation, Evaluation))
     steps = list(left.steps)
-    cost = _bill(args, record, steps, evaluation)
+    # Before the bill, which is of all that was done by then: matplotlib takes a second to import.
+    from penstock.report.bill_figures import bill_figures, told_total
+    from penstock.report.page import render_report  # noqa: F401
+
+    cost = _bill(args, left, evaluation)
     if args.cost is not None:
         write_record(args.cost, cost)
     beside = None
@@ -56,9 +72,10 @@ def run(args: ReportOptions) -> int:
     _publish(args)
     write_bill_metrics(args.executor_input, record, cost)
     without = f"; not in it, for want of a price: {'; '.join(cost.unpriced)}" if cost.unpriced else ""
-    total = format_usd(cost.total_usd) if cost.lines else "nothing that could be billed"
+    total = told_total(cost) if cost.lines else "nothing that could be billed"
     co2 = f", {format_grams(cost.co2.gco2)} of CO2e" if cost.co2 and cost.co2.gco2 is not None else ""
-    sys.stdout.write(f"report {args.html}: {total}{co2}{without}\n")
+    figures = "".join(f"  {name[:1].lower()}{name[1:]}: {value}\n" for name, value in bill_figures(cost))
+    sys.stdout.write(f"report {args.html}: {total}{co2}{without}\n{figures}")
     return 0
 
 
@@ -74,15 +91,32 @@ def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
     return msgspec.structs.replace(one, metrics={**one.metrics, "overall": task.overall((one, other))})
 
 
-def _bill(args: ReportOptions, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None) -> CostReport:
+def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> CostReport:
     prices, setting = load_prices(args.prices), cost_setting(args, args.instance_type)
     setting = replace(setting, co2=args.co2, grid_gco2_per_kwh=args.grid_gco2_per_kwh)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
         check_region(setting.region, prices)
     if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
-    made = bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
-    return in_hindsight(made, run=record, steps=steps, prices=prices, setting=setting)
+    made = bill(
+        left.run,
+        steps=left.steps,
+        evaluation=evaluation,
+        prices=prices,
+        setting=setting,
+        attempts=(*left.attempts, *_own_attempts(args)),
+    )
+    return in_hindsight(made, run=left.run, steps=left.steps, prices=prices, setting=setting)
+
+
+def _own_attempts(args: ReportOptions) -> tuple[AttemptRecord, ...]:
+    """Return the attempts of the job, or this one at the report where it is a pod's."""
+    if args.attempts is not None:
+        return args.attempts.read(args.ended)
+    if not args.run_root or not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return ()
+    host = common.with_node(common.host_without_device(), None)
+    return AttemptLog(NAME, host=host, began=take_beginning()).read("succeeded")
 
 
 def _write_pages(

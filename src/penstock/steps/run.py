@@ -17,6 +17,7 @@ from pathlib import Path
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
 from penstock.manifest import SPLITS, parts_folder, read_listing_record
 from penstock.manifest.listed import read_listed
+from penstock.observe.attempts import AttemptLog, ending_of
 from penstock.observe.trackers import check_libraries
 from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
@@ -26,6 +27,7 @@ from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
 from penstock.steps._shared.budgeting import check_budget, evaluation_within
 from penstock.steps._shared.forecasting.of_job import check_forecast, forecast_job
+from penstock.steps._shared.job_attempts import job_attempt
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
@@ -61,12 +63,14 @@ def run(args: JobOptions) -> int:
     _check_options(args, dataset, args.window or files.window)
     with _locked(files.folder):
         job = begin_job(files, args, dataset_sha256=dataset.sha256)
-        with _listed(files, args):
-            if not args.stream_listing:
-                _check_listing(files, args, dataset)
-                forecast_job(files, args)
-            _train_and_report(files, args, job, dataset)
-        _report(files, args)
+        with job_attempt(files, args.instance_type) as attempts:
+            with _listed(files, args, attempts):
+                if not args.stream_listing:
+                    _check_listing(files, args, dataset)
+                    with _doing(attempts, "forecast", args.forecast):
+                        forecast_job(files, args)
+                _train_and_report(files, args, job, dataset, attempts)
+            _report(files, args, attempts)
         if args.window is None:
             remove_window(files.window)
     sys.stdout.write(describe(files))
@@ -135,7 +139,7 @@ def _check_listing(files: JobFiles, args: JobOptions, dataset: JobDataset) -> No
 
 
 @contextlib.contextmanager
-def _listed(files: JobFiles, args: JobOptions) -> Iterator[None]:
+def _listed(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> Iterator[None]:
     """List in a process of its own: the S3 client must not be used in one that forks workers later.
 
     With ``--stream-listing`` the listing goes on within the block, which follows it; it is ended with the block.
@@ -145,10 +149,11 @@ def _listed(files: JobFiles, args: JobOptions) -> Iterator[None]:
         return
     early = args.stream_listing
     with ListingProcess(list_options(files, args), is_shown=not early, is_outlived=not early) as listing:
-        if early:
-            listing.begin()
-        else:
-            listing.whole()
+        with attempts.doing("list"):
+            if early:
+                listing.begin()
+            else:
+                listing.whole()
         yield
 
 
@@ -160,20 +165,24 @@ def _is_listed(files: JobFiles, *, early: bool) -> bool:
     return record is not None and record.whole is not None
 
 
-def _train_and_report(files: JobFiles, args: JobOptions, job: JobRecord, dataset: JobDataset) -> None:
+def _train_and_report(
+    files: JobFiles, args: JobOptions, job: JobRecord, dataset: JobDataset, attempts: AttemptLog
+) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
-    read = stored(_feeding(files, args), files)
+    with _doing(attempts, "pack", args.mode == "preprocess"):
+        read = stored(_feeding(files, args), files)
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
-            _quietly("train", train_options(files, args, job, transform=dataset.transform, read=read))
+            asked = train_options(files, args, job, transform=dataset.transform, read=read)
+            _quietly("train", asked.but(attempts=attempts), attempts)
         if not files.metrics.exists():
-            with evaluation_within(files, args) as most_requests:
-                asked = evaluate_options(files, args, dataset, read=read)
-                _quietly("evaluate", asked.but(most_requests=most_requests()))
-    except PenstockError:
+            with evaluation_within(files, args, attempts) as most_requests:
+                wanted = evaluate_options(files, args, dataset, read=read)
+                _quietly("evaluate", wanted.but(most_requests=most_requests()), attempts)
+    except PenstockError as error:
         if files.run_record.exists():
-            _report(files, args)
+            _report(files, args, attempts, error)
         raise
 
 
@@ -187,8 +196,10 @@ def _is_trained(files: JobFiles, args: JobOptions) -> bool:
     return record.state == "succeeded" and all(record.config.get(name) == value for name, value in asked.items())
 
 
-def _report(files: JobFiles, args: JobOptions) -> None:
-    _quietly("report", report_options(files, args))
+def _report(files: JobFiles, args: JobOptions, attempts: AttemptLog, error: PenstockError | None = None) -> None:
+    """Make the report, of an attempt that an error ends, or that has nothing else to do."""
+    asked = report_options(files, args).but(attempts=attempts, ended=ending_of(error))
+    _quietly("report", asked, attempts)
 
 
 def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
@@ -207,11 +218,15 @@ def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
     )
 
 
-def _quietly(step: str, options: Options) -> None:
+def _doing(attempts: AttemptLog, step: str, is_done: bool) -> contextlib.AbstractContextManager[None]:
+    """Count a block's time as a step's, where it does that step."""
+    return attempts.doing(step) if is_done else contextlib.nullcontext()
+
+
+def _quietly(step: str, options: Options, attempts: AttemptLog) -> None:
     """Do a step in this process: the job sums up at its end."""
-    module = importlib.import_module(f"penstock.steps.{step}")
-    with contextlib.redirect_stdout(io.StringIO()):
-        module.run(options)
+    with attempts.doing(step), contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module(f"penstock.steps.{step}").run(options)
 
 
 def list_options(files: JobFiles, args: JobOptions) -> ListOptions:

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 
 from torch import nn
 
+from penstock.beginning import take_beginning
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
+from penstock.observe.attempts import AttemptLog
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.observe.trackers import check_libraries
 from penstock.recipes.registry import build_model, recipe_for
 from penstock.records import RunRecord, StepRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
+from penstock.steps._shared import common
 from penstock.steps._shared.budgeting import RunBooks, check_budget, read_steps, warner
 from penstock.steps._shared.feeding import fed, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
@@ -26,7 +29,7 @@ from penstock.steps._shared.mix_told import mix_lines
 from penstock.steps._shared.outputs import alone_in, check_writable
 from penstock.steps._shared.planned_run import PlannedRun, plan_run
 from penstock.steps._shared.pricing import setting_here, warn_of_node
-from penstock.steps._shared.ranks import check_one_rank, ranks_from
+from penstock.steps._shared.ranks import check_one_rank, num_nodes, ranks_from
 from penstock.steps._shared.run_records import RunRecords
 from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.steps._shared.shown_training import ShownTraining
@@ -54,10 +57,19 @@ def run(args: TrainOptions) -> int:
     with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
         if not args.in_job:
             warn_of_node(args.instance_type, load_prices(), step=NAME)
-        return _run(args, run_root, metering, counts)
+        log = args.attempts or (run_root.log if run_root is not None else None) or _unkept(args)
+        return _run(args, run_root, metering, counts, log)
 
 
-def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
+def _unkept(args: TrainOptions) -> AttemptLog:
+    """Return the attempts of a run that keeps them with its checkpoints alone."""
+    host = common.with_node(common.host_without_device(), args.instance_type)
+    return AttemptLog(NAME, host=host, began=take_beginning(), num_nodes=num_nodes(os.environ))
+
+
+def _run(
+    args: TrainOptions, run_root: RunRoot | None, metering: Metering, counts: MeterFile, attempts: AttemptLog
+) -> int:
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
@@ -65,8 +77,8 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
     check_budget(args, args)
     planned = plan_run(args)
     config, task = planned.config, planned.data.task
-    records = RunRecords(args, planned, run_root)
-    books = _open_books(args, records, run_root, metering)
+    records = RunRecords(args, planned, run_root, attempts)
+    books = _open_books(args, records, run_root, metering, attempts)
     metering = dataclasses.replace(metering, most_requests=books.most_requests)
     written: list[RunRecord] = []
 
@@ -121,6 +133,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 books=books,
                 warn=warner(NAME),
                 look=feed.look,
+                attempts=attempts,
                 recipe=recipe_for(task.name, config.model),
                 initialise=_initial_weights(
                     args, config.init_from, counts.meter, meaning=planned.data.first.info.meaning
@@ -130,8 +143,11 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
     return 0
 
 
-def _open_books(args: TrainOptions, records: RunRecords, run_root: RunRoot | None, metering: Metering) -> RunBooks:
+def _open_books(
+    args: TrainOptions, records: RunRecords, run_root: RunRoot | None, metering: Metering, attempts: AttemptLog
+) -> RunBooks:
     in_root = [] if run_root is None else [found for step in _BEFORE if (found := run_root.read(step, StepRecord))]
+    before = [] if run_root is None else [each for step in _BEFORE for each in run_root.attempts(step)]
     return RunBooks(
         records.begun(0),
         max_usd=args.max_usd or None,
@@ -140,6 +156,7 @@ def _open_books(args: TrainOptions, records: RunRecords, run_root: RunRoot | Non
         prices=load_prices(args.prices),
         setting=setting_here(args, args.instance_type),
         metering=metering,
+        attempts=lambda: (*before, *attempts.read()),
     )
 
 

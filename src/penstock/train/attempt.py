@@ -3,8 +3,8 @@
 A validation in the middle of an epoch reads the validation split, and then goes back to where training was: the order
 of training samples is the same with it and without.
 
-Neither time spent after the last checkpoint before a SIGKILL nor the time that a failed attempt's last
-save took is in ``wall_seconds`` of the attempts after it.
+Time spent after the last checkpoint before a SIGKILL is in ``wall_seconds`` of the attempts after it as far as their
+log knows of it: without one that outlives the process, it is not.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from penstock.train.device import describe_host
 from penstock.train.journal import Journal
 from penstock.train.limits import Books, Limits, Watch
 from penstock.train.progress import Progress, StepUpdate
-from penstock.train.result import TrainResult, ended_unsaid
+from penstock.train.result import TrainResult, ended_as_told, ended_unsaid
 from penstock.train.schedule import KnownSamples, Schedule, make_schedule
 from penstock.train.signals import StopRequest
 from penstock.train.spent import Spent
 from penstock.train.stepper import StepOutcome, Stepper
-from penstock.train.validation import Validation, best_by
+from penstock.train.validation import Scored, Validation, best_by
 
 __all__ = ["Attempt"]
 
@@ -240,13 +240,17 @@ class Attempt:
     def _evaluate_within_epoch(self, stop: StopRequest) -> None:
         """Score the network where it is, and go back to where training is in the data."""
         journal, begun = self._journal, time.perf_counter()
-        metrics: MetricValues = {}
+        scored = Scored({}, 0.0)
         if self._valid is not None:
-            metrics = self._validate(self._valid, stop)
+            scored = self._validate(self._valid, stop)
             self._train_loader.load_state_dict(self._loader_state)
-        score = self._score_of(metrics)
+        score = self._score_of(scored.metrics)
         found = StepEvaluation(
-            step=journal.step, epoch=self._place(), valid=metrics, valid_seconds=time.perf_counter() - begun
+            step=journal.step,
+            epoch=self._place(),
+            valid=scored.metrics,
+            valid_seconds=time.perf_counter() - begun,
+            valid_stall_seconds=scored.stall_seconds,
         )
         is_best = journal.note_evaluation(found, score)
         if is_best:
@@ -305,15 +309,17 @@ class Attempt:
 
     def _end_epoch(self, stop: StopRequest) -> None:
         journal, begun = self._journal, time.perf_counter()
-        metrics: MetricValues = {}
+        scored = Scored({}, 0.0)
         if self._valid is not None:
-            metrics = self._validate(self._valid, stop)
-        score = self._score_of(metrics)
+            scored = self._validate(self._valid, stop)
+        score = self._score_of(scored.metrics)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
         if not self._known.are_all and journal.epoch == 0:
             journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
-        record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
+        record = journal.end_epoch(
+            scored.metrics, valid_seconds=time.perf_counter() - begun, valid_stall_seconds=scored.stall_seconds
+        )
         is_best = journal.note_score(record.epoch, score)
         journal.finished = self._is_finished()
         if is_best:
@@ -321,7 +327,7 @@ class Attempt:
         self._save()
         self._progress.on_epoch(record, is_best=is_best)
 
-    def _validate(self, valid: Validation, stop: StopRequest) -> MetricValues:
+    def _validate(self, valid: Validation, stop: StopRequest) -> Scored:
         with self._activity.during("valid"):
             return valid.metrics(self._stepper.evaluated, self._journal.epoch, stop)
 
@@ -391,7 +397,7 @@ class Attempt:
             identity=self._identity,
             host=describe_host(self._stepper.device),
             error=error,
-            journal=self._spent.added_to(self._journal, self._checkpoints.saves),
+            journal=self._spent.added_to(self._journal, self._checkpoints.saves, ended=ended_as_told(error)),
             checkpoint=self._best,
             weights_sha256=None if error is not None else weights_sha256(model),
             num_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
+
 from penstock.errors import CheckpointCorrupt, NotOurs, ObjectNotFound, RecordError
 from penstock.records import Saves, decode_record, encode_record
 from penstock.records.codec import Record
@@ -77,6 +79,7 @@ class Checkpoints:
         self._blobs = blobs
         self._keep = keep
         self._left: list[CheckpointRecord | None] | None = None
+        self._held = {"step": 0, "best": 0}
 
     def save(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
         """Write a resumable checkpoint, point to it, remove those beyond the number to keep; return its path or URI.
@@ -102,6 +105,7 @@ class Checkpoints:
             for name in known:
                 if name not in kept:
                     self._blobs.delete(name)
+            self._hold("step", (1 + len(kept)) * len(data))  # one is as large as the other
             return self._blobs.locate(file)
 
     def save_best(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
@@ -121,12 +125,16 @@ class Checkpoints:
             self._write("best.json", encode_record(record))
             if last is not None:
                 self._blobs.delete(last.file)
+            self._hold("best", len(data))
             return self._blobs.locate(file)
 
     def best(self) -> str | None:
         """Return the path or URI of the best epoch's weights, None where there are none yet."""
         record = self._record("best.json")
-        return None if record is None else self._blobs.locate(record.file)
+        if record is None:
+            return None
+        self._held["best"] = record.size_bytes
+        return self._blobs.locate(record.file)
 
     def load(self, identity: Identity) -> dict[str, Any] | None:
         """Return the content of the last checkpoint, None where there is none.
@@ -166,6 +174,10 @@ class Checkpoints:
     def _write(self, name: str, data: bytes) -> None:
         self._blobs.write(name, data)
         self.saves = self.saves.plus(Saves(size_bytes=len(data), writes=1))
+
+    def _hold(self, which: str, size_bytes: int) -> None:
+        self._held[which] = size_bytes
+        self.saves = msgspec.structs.replace(self.saves, kept_bytes=sum(self._held.values()))
 
     def _point(self, record: CheckpointRecord) -> None:
         assert self._left is not None

@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 
-from penstock.records import EpochRecord, LossPoint, Meters, MetricValue, MetricValues, Saves, StepEvaluation, Timeline
+from penstock.records import (
+    AttemptRecord,
+    EpochRecord,
+    LossPoint,
+    Meters,
+    MetricValue,
+    MetricValues,
+    Saves,
+    StepEvaluation,
+    Timeline,
+)
 
 __all__ = ["MAX_EVALUATIONS", "MAX_LOSS_POINTS", "Curve", "Journal"]
 
@@ -87,6 +97,7 @@ class Journal(msgspec.Struct, kw_only=True):
         longest_seconds: the longest that a step took, its data apart.
         saves: of all attempts, but for the one that saves this.
         timeline: of all attempts, up to when this was saved; None where they kept none.
+        attempts: so far, the last of them up to when this was saved.
     """
 
     step: int = 0
@@ -113,6 +124,7 @@ class Journal(msgspec.Struct, kw_only=True):
     longest_seconds: float = 0.0
     saves: Saves = msgspec.field(default_factory=Saves)
     timeline: Timeline | None = None
+    attempts: list[AttemptRecord] = msgspec.field(default_factory=list)
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as dicts, lists and numbers."""
@@ -136,7 +148,7 @@ class Journal(msgspec.Struct, kw_only=True):
         self.loss_sum += loss * num_labelled
         self.num_labelled += num_labelled
 
-    def end_epoch(self, valid: MetricValues, *, valid_seconds: float) -> EpochRecord:
+    def end_epoch(self, valid: MetricValues, *, valid_seconds: float, valid_stall_seconds: float = 0.0) -> EpochRecord:
         """Close the epoch in progress with its validation metrics, and begin the next."""
         record = EpochRecord(
             epoch=self.epoch,
@@ -147,6 +159,7 @@ class Journal(msgspec.Struct, kw_only=True):
             stall_seconds=self.stall_seconds,
             compute_seconds=self.compute_seconds,
             valid_seconds=valid_seconds,
+            valid_stall_seconds=valid_stall_seconds,
         )
         self.epochs.append(record)
         self.epoch += 1

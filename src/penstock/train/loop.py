@@ -2,8 +2,8 @@
 
 A run that is killed at any moment and started again goes on from its last checkpoint and ends with the
 same weights, losses and metrics, bit for bit, as one that was never disturbed (on one kind of CPU with one
-number of threads). Neither time spent after the last checkpoint before a SIGKILL nor the time that a failed
-attempt's last save took is in ``wall_seconds`` of the attempts after it.
+number of threads). Time spent after the last checkpoint before a SIGKILL is in ``wall_seconds`` of the attempts after
+it as far as their log knows of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import nn
 
 from penstock.loader.protocols import BatchLoader
 from penstock.manifest.trained_on import TrainedOn
+from penstock.observe.attempts import AttemptLog
 from penstock.recipes.objectives import Objective
 from penstock.recipes.protocols import Recipe
 from penstock.records import Meters
@@ -23,12 +24,13 @@ from penstock.train.attempt import Attempt
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
+from penstock.train.device import describe_host
 from penstock.train.limits import Books, NoBooks
 from penstock.train.progress import Progress, Unwatched
 from penstock.train.result import TrainResult
 from penstock.train.schedule import KnownSamples
 from penstock.train.signals import StopAsked, StopRequest
-from penstock.train.spent import Spent
+from penstock.train.spent import STEP, Spent
 from penstock.train.stepper import Stepper
 from penstock.train.validation import Validation
 from penstock.window.look import WindowLook
@@ -58,6 +60,7 @@ def train(
     books: Books | None = None,
     warn: Callable[[str], None] = lambda text: None,
     look: Callable[[], WindowLook | None] = lambda: None,
+    attempts: AttemptLog | None = None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -85,6 +88,7 @@ def train(
         books: what the run may spend, and prices; None prices nothing.
         warn: is told once that most of a limit is spent.
         look: looks at the windows that are read through, once a second, in another thread.
+        attempts: this one and those before it; None knows those that the last checkpoint does.
         initialise: puts other weights into the network where the run begins, and not where it goes on.
 
     Raises:
@@ -111,6 +115,7 @@ def train(
             own_traffic=own_traffic,
             look=look,
             device=stepper.device,
+            attempts=attempts or AttemptLog(STEP, host=describe_host(stepper.device)),
         ),
         known=known,
         on_save=on_save,

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from penstock.errors import Interrupted
+from penstock.observe.attempts import ending_of
 from penstock.observe.user import this_user
-from penstock.records import UNSAID, Host, RunRecord
+from penstock.records import UNSAID, Ended, Host, RunRecord
 from penstock.sources import sum_meters
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig
 from penstock.train.journal import Journal
 
-__all__ = ["TrainResult", "begun_result", "ended_unsaid", "make_run_record"]
+__all__ = ["TrainResult", "begun_result", "ended_as_told", "ended_unsaid", "make_run_record"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,11 @@ class TrainResult:
 def ended_unsaid() -> Interrupted:
     """Return what a record says of a run that may be killed any moment, and is if nothing else is written over it."""
     return Interrupted(UNSAID, fix="look at its pod: memory, time limit, node")
+
+
+def ended_as_told(error: BaseException | None) -> Ended:
+    """Return how an attempt ended by what its record says of it."""
+    return "killed" if isinstance(error, Interrupted) and error.what == UNSAID else ending_of(error)
 
 
 def begun_result(
@@ -117,6 +123,9 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         unfinished_samples=journal.epoch_samples,
         user=this_user(),
         timeline=journal.timeline,
+        attempts=tuple(journal.attempts),
+        unfinished_stall_seconds=journal.stall_seconds,
+        unfinished_compute_seconds=journal.compute_seconds,
     )
 
 

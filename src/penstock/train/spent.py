@@ -10,7 +10,8 @@ import msgspec
 import torch
 
 from penstock.loader.protocols import BatchLoader
-from penstock.records import Meters, Saves
+from penstock.observe.attempts import AttemptLog
+from penstock.records import Ended, Meters, Saves
 from penstock.sources import take_later
 from penstock.train.activity import Activity
 from penstock.train.gpu_usage import gpu_reader
@@ -18,7 +19,9 @@ from penstock.train.journal import Journal
 from penstock.train.recorder import Recorder
 from penstock.window.look import WindowLook
 
-__all__ = ["Spent"]
+__all__ = ["STEP", "Spent"]
+
+STEP = "train"
 
 
 class Spent:
@@ -30,6 +33,7 @@ class Spent:
         own_traffic: gives what was requested otherwise than by them, by the ids that it is counted under.
         look: looks at the windows.
         device: that computes.
+        attempts: this one and those before it.
 
     Attributes:
         activity: what the trainer is at.
@@ -44,10 +48,11 @@ class Spent:
         own_traffic: Callable[[], dict[str, Meters]],
         look: Callable[[], WindowLook | None],
         device: torch.device,
+        attempts: AttemptLog,
     ) -> None:
         self._started_seconds = started_seconds
         self.started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started_seconds)
-        self._loaders, self._own_traffic = loaders, own_traffic
+        self._loaders, self._own_traffic, self._attempts = loaders, own_traffic, attempts
         self._earlier = Journal()
         self.first_batch_seconds: float | None = None
         self.activity = Activity()
@@ -64,6 +69,7 @@ class Spent:
         self._earlier = earlier
         if earlier.timeline is not None:
             self.recorder.goes_on_from(earlier.timeline)
+        self._attempts.take(earlier.attempts)
 
     def note_batch(self) -> None:
         """Take note that a batch is there."""
@@ -72,11 +78,17 @@ class Spent:
 
     @property
     def wall_seconds(self) -> float:
-        """Time of all attempts so far."""
-        return self._earlier.wall_seconds + time.monotonic() - self._started_seconds
+        """Time of all attempts so far; those that were killed lasted longer than what they saved says."""
+        earlier = max(self._earlier.wall_seconds, self._attempts.earlier_seconds(STEP))
+        own = max(self._attempts.own_seconds(STEP), time.monotonic() - self._started_seconds)
+        return earlier + own
 
-    def added_to(self, journal: Journal, saves: Saves) -> Journal:
-        """Return a journal with this attempt's time, meters and saves added to those of earlier ones."""
+    def added_to(self, journal: Journal, saves: Saves, *, ended: Ended = "killed") -> Journal:
+        """Return a journal with this attempt's time, meters and saves added to those of earlier ones.
+
+        Args:
+            ended: how this attempt did, or will have, where nothing is told any more.
+        """
         earlier = self._earlier
         meters = earlier.meters
         for loader in self._loaders:
@@ -87,6 +99,7 @@ class Spent:
             meters=meters,
             traffic=take_later(earlier.traffic, *seen, self._own_traffic()),
             wall_seconds=self.wall_seconds,
+            attempts=list(self._attempts.read(ended)),
             saves=earlier.saves.plus(saves),
             timeline=self.recorder.timeline(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from torch import nn
@@ -15,7 +16,14 @@ from penstock.records import MetricValue, MetricValues
 from penstock.tasks.protocols import Task
 from penstock.train.signals import StopRequest
 
-__all__ = ["Validation", "best_by", "check_best"]
+__all__ = ["Scored", "Validation", "best_by", "check_best"]
+
+
+class Scored(NamedTuple):
+    """Metrics of a split, and the seconds that its samples were waited for."""
+
+    metrics: MetricValues
+    stall_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,13 +34,13 @@ class Validation:
     objective: Objective
     loader: BatchLoader
 
-    def metrics(self, model: nn.Module, epoch: int, stop: StopRequest) -> MetricValues:
+    def metrics(self, model: nn.Module, epoch: int, stop: StopRequest) -> Scored:
         """Score a network, where there are samples for it; a stop that is asked for raises ``StopAsked`` at once."""
         with stop.waiting():
             if self.loader.num_samples == 0:
-                return {}
+                return Scored({}, 0.0)
             found = predict(model, self.objective, self.loader, epoch=epoch)
-        return self.task.metrics(found.truth, found.predicted, found.groups)
+        return Scored(self.task.metrics(found.truth, found.predicted, found.groups), found.stall_seconds)
 
 
 def best_by(metrics: MetricValues, name: str, *, is_asked: bool) -> MetricValue | None:

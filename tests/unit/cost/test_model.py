@@ -63,7 +63,7 @@ def test_bill_by_hand() -> None:
     )
     node = [float(line.usd or 0) for line in report.lines if line.item == "g5.xlarge"]
     assert node == pytest.approx([2 * 1.006, 0.1 * 1.006, 0.5 * 1.006])
-    assert float(_line(report, "s3-get").usd) == pytest.approx(2501 * 0.0004)
+    assert float(_paid(report, "s3-get")) == pytest.approx(2501 * 0.0004)
     assert float(_line(report, "s3-list").usd) == pytest.approx(4 * 0.005)
     assert float(_line(report, "s3-put").usd) == pytest.approx(3 * 0.005)
     assert float(_paid(report, "transfer-internet")) == pytest.approx(10 * 0.09)  # 100 GB a month are free
@@ -121,9 +121,11 @@ def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is() -> None
     line = RequestCount(kind="GET", purpose="data", sent=10_000, answers_2xx=5000, answers_4xx=3000, answers_5xx=1500)
     free = RequestCount(kind="DELETE", purpose="checkpoint", sent=70, answers_2xx=70)
     put = RequestCount(kind="PUT", purpose="checkpoint", sent=400, answers_2xx=300, answers_5xx=100)
-    report = _bill(make_run(meters=Meters(requests=(free, line, put))))
+    run = make_run(meters=Meters(requests=(free, line, put)), checkpoint="s3://b/runs/best.pt")
+    report = _bill(run)
     assert float(_line(report, "s3-get").usd) == pytest.approx(8.5 * 0.0004)
     assert float(_line(report, "s3-put").usd) == pytest.approx(0.3 * 0.005)
+    assert _line(report, "s3-put").what == "PUT requests (checkpoints)"
     told = " ".join(report.assumptions)
     assert "1,600 requests that were answered with 5xx are not billed, 3,000 with 4xx are" in told
     assert "500 requests that got no answer are billed" in told
@@ -179,9 +181,10 @@ def test_unknown_instance_type_stands_unpriced(recorded: bool) -> None:
 def test_no_bill_is_refused_for_want_of_a_price(item: str, unit: str) -> None:
     prices = load_prices()
     left = without(prices, item)
-    setting = CostSetting(today=TODAY, transfer="internet", put_requests=5)
-    report = bill(make_run(), steps=[], evaluation=None, prices=left, setting=setting)
-    whole = bill(make_run(), steps=[], evaluation=None, prices=prices, setting=setting)
+    setting = CostSetting(today=TODAY, transfer="internet")
+    run = make_run(meters=msgspec.structs.replace(make_run().meters, requests=sent(GET=105_920, LIST=7, PUT=5)))
+    report = bill(run, steps=[], evaluation=None, prices=left, setting=setting)
+    whole = bill(run, steps=[], evaluation=None, prices=prices, setting=setting)
     line = _line(report, item)
     assert (line.usd, line.unit_usd, line.unit, line.as_of, line.source) == (None, None, unit, "", "")
     assert line.quantity == sum(each.quantity for each in whole.lines if each.item == item)
@@ -196,7 +199,8 @@ def test_no_prices_at_all_give_a_bill_of_quantities() -> None:
     )
     assert report.total_usd == 0
     assert all(line.usd is None for line in report.lines)
-    assert len(report.lines) == 6
+    assert len(report.lines) == 5
+    assert not report.has_price
 
 
 def test_unknown_node_of_another_step_only_warns() -> None:
@@ -262,7 +266,7 @@ OTHER = (
 def test_another_server_than_aws_is_not_billed_at_its_prices(config: dict[str, str]) -> None:
     report = _bill(make_run(config=config), transfer="internet")
     assert [_line(report, item).usd for item in ("s3-get", "transfer-internet")] == [None, None]
-    assert "GET and HEAD requests" in report.unpriced
+    assert "GET and HEAD requests (data)" in report.unpriced
     named = config.get("endpoint-url") or config.get("endpoint_url") or config["source"]
     assert any(named in warning and "--source-prices s3" in warning for warning in report.warnings)
     asked = _bill(make_run(config=config), transfer="internet", source_prices="s3")
@@ -382,8 +386,9 @@ def test_total_is_the_sum_and_stall_is_part_of_the_node(
     for line in report.lines:
         assert abs(line.usd - line.quantity * line.unit_usd) < Decimal("1e-9")
         assert line.usd >= 0
-    node_usd = next(line.usd for line in report.lines if line.unit == "hour")
-    assert 0 <= report.stall_usd <= node_usd
+    node_usd = sum(line.usd for line in report.lines if line.unit == "hour")
+    assert (report.stall_usd is None) == (wall_seconds == 0)
+    assert 0 <= (report.stall_usd or 0) <= node_usd
 
 
 def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunRecord:

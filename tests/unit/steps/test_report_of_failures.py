@@ -67,9 +67,11 @@ def test_a_run_that_never_trained(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert not NOTHING.search(text), NOTHING.findall(text)
     assert summary.count("| – |") == 7
     assert "BucketNotFound" in page
-    assert cost.lines == ()
+    (line,) = cost.lines  # the listing that failed took its time
+    assert (line.what, line.usd, line.quantity > 0) == ("Node of the list step", None, True)
+    assert [(each.step, each.ended) for each in cost.attempts] == [("list", "failed")]
     assert cost.stall_usd is None
-    assert cost.warnings == ()
+    assert ["instance type is not known" in warning for warning in cost.warnings] == [True]
 
 
 def test_a_run_that_listed_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,10 +15,22 @@ import msgspec
 
 from penstock import stopping
 from penstock.cost.model import CostSetting, bill, total_meters
+from penstock.cost.node_time import spans_of
 from penstock.cost.prices import Prices, load_prices
 from penstock.errors import ConfigError, Interrupted, PenstockError
-from penstock.options.cost import CostOptions
-from penstock.records import Meters, RequestCount, RunRecord, Saves, StepRecord, read_record, write_record
+from penstock.observe.attempts import AttemptLog
+from penstock.options.cost import BillOptions
+from penstock.records import (
+    AttemptRecord,
+    Meters,
+    RequestCount,
+    RunRecord,
+    Saves,
+    StepRecord,
+    read_record,
+    seconds_of,
+    write_record,
+)
 from penstock.sources import read_meter_files, sum_meters
 from penstock.steps._shared import common
 from penstock.steps._shared.job_files import JobFiles
@@ -45,6 +57,7 @@ class RunBooks:
         steps: gives records of other steps, as far as there are any.
         prices: None where there is no bill to be made.
         metering: of the training.
+        attempts: gives those of all steps, so far.
 
     Attributes:
         max_usd: None for no limit.
@@ -62,26 +75,35 @@ class RunBooks:
         prices: Prices,
         setting: CostSetting,
         metering: Metering,
+        attempts: Callable[[], Sequence[AttemptRecord]] = tuple,
     ) -> None:
         self.max_usd, self.max_requests = max_usd, max_requests
         self._record, self._steps = record, steps
         self._prices, self._setting, self._metering = prices, setting, metering
+        self._attempts = attempts
         self.save_requests = SAVE_REQUESTS if metering.is_remote else 0
         self._is_priced = has_node_price(setting, prices)
 
     def spending(self, wall_seconds: float, meters: Meters) -> Spending:
         """Return what the whole run spent, where its training took so long and moved so much."""
         record = msgspec.structs.replace(self._record, wall_seconds=wall_seconds, meters=meters)
-        steps = list(self._steps())
+        steps, attempts = list(self._steps()), self._attempts()
         total = total_meters(record, steps=steps, evaluation=None)
         others = sum_meters(others_made(self._metering)).count().sent
         usd = None
         if self._is_priced:
-            usd = float(
-                bill(record, steps=steps, evaluation=None, prices=self._prices, setting=self._setting).total_usd
+            made = bill(
+                record,
+                steps=steps,
+                evaluation=None,
+                prices=self._prices,
+                setting=self._setting,
+                attempts=attempts,
             )
+            usd = float(made.total_usd)
+        spans = spans_of(record, steps=steps, evaluation=None, attempts=attempts)
         return Spending(
-            hours=(wall_seconds + sum(step.wall_seconds for step in steps)) / _SECONDS_PER_HOUR,
+            hours=sum(span.seconds for span in spans) / _SECONDS_PER_HOUR,
             requests=max(total.count().sent, meters.count().sent + others),
             usd=usd,
         )
@@ -128,7 +150,7 @@ def has_node_price(setting: CostSetting, prices: Prices) -> bool:
     return True
 
 
-def check_budget(args: TrainingOptions, costs: CostOptions) -> None:
+def check_budget(args: TrainingOptions, costs: BillOptions) -> None:
     """Refuse a limit that could not be watched.
 
     Raises:
@@ -185,7 +207,7 @@ class _EvaluationBooks:
 
 
 @contextlib.contextmanager
-def evaluation_within(files: JobFiles, args: JobOptions) -> Iterator[Callable[[], int | None]]:
+def evaluation_within(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> Iterator[Callable[[], int | None]]:
     """Evaluate within what the job may spend; give how many requests that may be.
 
     What an evaluation took that ends early is kept for the bill.
@@ -204,12 +226,14 @@ def evaluation_within(files: JobFiles, args: JobOptions) -> Iterator[Callable[[]
         prices=load_prices(args.prices),
         setting=setting_here(args, args.instance_type),
         metering=metering,
+        attempts=attempts.read,
     )
     evaluated, started_at, began = _EvaluationBooks(books, record.meters, metering), common.now(), time.monotonic()
     limits = Limits(
         max_hours=args.max_hours or None,
         books=evaluated,
-        wall_seconds=lambda: record.wall_seconds + time.monotonic() - began,
+        # What this attempt takes by now is in the log of all; that of the training stands.
+        wall_seconds=lambda: max(record.wall_seconds, seconds_of(attempts.read(), "train")),
         measured=lambda: (evaluated.counted(), Saves()),
         warn=warner("run"),
     )

@@ -28,6 +28,7 @@ class JobFiles:
         self.store = folder / "store"
         self.store_record = folder / "pack.json"
         self.meters = folder / "meters"
+        self.attempts = folder / "attempts.json"
         self.checkpoints = folder / "checkpoints"
         self.run_record = folder / "run.json"
         self.metrics = folder / "evaluation.json"
@@ -44,7 +45,7 @@ class JobFiles:
     def records(self) -> tuple[Path, ...]:
         """What other steps read of a job, and nobody may write over."""
         made = self.job, self.manifest, self.plan, self.run_record, self.metrics, self.cost, self.forecast
-        return (*made, *self.all_step_records)
+        return (*made, *self.all_step_records, self.attempts)
 
     @property
     def step_records(self) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from penstock.cost.model import CostSetting
 from penstock.cost.prices import Prices, load_prices
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
-from penstock.options.cost import CostOptions
+from penstock.options.cost import BillOptions
 from penstock.sources import find_scheme
 from penstock.sources.node import this_node
 from penstock.steps.options.run import JobOptions
@@ -22,7 +22,7 @@ _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]{1,2}|[a-z]+(?:-[a-z]+)+[0-
 __all__ = ["check_region", "cost_setting", "endpoint_paid", "setting_here", "warn_of_node", "warn_of_prices"]
 
 
-def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
+def cost_setting(args: BillOptions, instance_type: str | None) -> CostSetting:
     """Return what the options say of the bill.
 
     Raises:
@@ -35,10 +35,12 @@ def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
         region=args.price_region,
         transfer=args.transfer,
         source_prices=args.source_prices,
+        disk=args.window_disk,
+        bill_idle=args.bill_idle,
     )
 
 
-def setting_here(args: CostOptions, instance_type: str | None) -> CostSetting:
+def setting_here(args: BillOptions, instance_type: str | None) -> CostSetting:
     """Return what the options say of the bill of a run on this very node, and what is known of it.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from penstock.errors import ConfigError
 from penstock.plan.ranks import ONE_RANK, Ranks
 
-__all__ = ["ONE_RANK", "Ranks", "check_one_rank", "ranks_from"]
+__all__ = ["ONE_RANK", "Ranks", "check_one_rank", "num_nodes", "ranks_from"]
 
 
 def ranks_from(environ: Mapping[str, str]) -> Ranks:
@@ -28,6 +28,15 @@ def ranks_from(environ: Mapping[str, str]) -> Ranks:
             )
     rank, world_size, local_rank, local_world_size = (int(found[name]) for name in names)
     return Ranks(rank=rank, world_size=world_size, local_rank=local_rank, local_world_size=local_world_size)
+
+
+def num_nodes(environ: Mapping[str, str]) -> int:
+    """Return how many nodes the processes of a step are on, as far as a launcher tells; 1 where it does not."""
+    try:
+        ranks = ranks_from(environ)
+    except ConfigError:  # whoever uses the ranks refuses them
+        return 1
+    return max(1, -(-ranks.world_size // max(ranks.local_world_size, 1)))
 
 
 def check_one_rank(ranks: Ranks) -> None:

@@ -17,6 +17,7 @@ from penstock.errors import ConfigError
 from penstock.observe import redact
 from penstock.records import (
     UNSAID,
+    AttemptRecord,
     Evaluation,
     FailureRecord,
     ForecastRecord,
@@ -26,6 +27,7 @@ from penstock.records import (
     Saves,
     StepRecord,
     read_record,
+    time_text,
 )
 from penstock.steps._shared.run_root import RunRoot, open_run_root
 from penstock.steps.options.report import ReportOptions
@@ -51,12 +53,14 @@ class Left:
         evaluation: None where it got none.
         steps: of its other steps.
         forecast: that was made before; None where none was.
+        attempts: at all steps, as the run root has them.
     """
 
     run: RunRecord
     evaluation: Evaluation | None
     steps: tuple[StepRecord, ...]
     forecast: ForecastRecord | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
 
 
 def read_left(args: ReportOptions) -> Left:
@@ -77,11 +81,14 @@ def read_left(args: ReportOptions) -> Left:
     evaluation = _evaluation(args, run_root)
     if evaluation is not None:
         _check_same_run(run, evaluation)
+    known = tuple(each for step in _STEPS for each in run_root.attempts(step)) if run_root else ()
+    beats = run_root is not None and run_root.is_local and any(each.step == "train" for each in known)
     return Left(
-        run=_as_it_ended(run, status, failures),
+        run=_as_it_ended(run, status, failures, beats=beats),
         evaluation=evaluation,
         steps=tuple(_other_steps(args, run_root)),
         forecast=_forecast(args, run_root),
+        attempts=known,
     )
 
 
@@ -143,23 +150,37 @@ def _read_status(text: str) -> dict[str, Any] | None:
         ) from error
 
 
-def _as_it_ended(run: RunRecord, status: dict[str, Any] | None, failures: Sequence[FailureRecord]) -> RunRecord:
-    """Return the run with the state that the pipeline ended in; a training that was killed has lasted until now."""
+def _as_it_ended(
+    run: RunRecord, status: dict[str, Any] | None, failures: Sequence[FailureRecord], *, beats: bool
+) -> RunRecord:
+    """Return the run with the state that the pipeline ended in; a training that was killed has lasted until now.
+
+    Args:
+        beats: whether its attempts are known to their last sign of life.
+    """
     state = str((status or {}).get("state", "")).upper()
     if state in _ENDED_WELL or (state not in _ENDED_ILL and run.state == "succeeded" and not failures):
         return run
     if status is None and not failures:
         return run
-    if run.state == "interrupted" and UNSAID in (run.error or ""):
-        # It is as of its last save; from there on it went on until it was killed.
-        now = datetime.now(UTC)
-        unsaid_seconds = max((now - datetime.fromisoformat(run.ended_at)).total_seconds(), 0.0)
-        run = msgspec.structs.replace(
-            run, wall_seconds=run.wall_seconds + unsaid_seconds, ended_at=now.isoformat(timespec="seconds")
-        )
+    if run.state == "interrupted" and UNSAID in (run.error or "") and not beats:
+        run = _until_now(run)
     unknown = f"the pipeline ended as {state or 'failed'} and no step left a reason: look at the logs of its steps"
     reason = _reason(status, failures) or run.error or unknown
     return msgspec.structs.replace(run, state="failed", error=reason)
+
+
+def _until_now(run: RunRecord) -> RunRecord:
+    """Return a run that is as of its last save: from there on it went on until it was killed."""
+    now = datetime.now(UTC)
+    unsaid_seconds = max((now - datetime.fromisoformat(run.ended_at)).total_seconds(), 0.0)
+    last = [msgspec.structs.replace(attempt, ended_at=time_text(now)) for attempt in run.attempts[-1:]]
+    return msgspec.structs.replace(
+        run,
+        wall_seconds=run.wall_seconds + unsaid_seconds,
+        ended_at=now.isoformat(timespec="seconds"),
+        attempts=(*run.attempts[:-1], *last),
+    )
 
 
 def _reason(status: dict[str, Any] | None, failures: Sequence[FailureRecord]) -> str | None:

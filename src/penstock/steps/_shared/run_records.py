@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from torch import nn
 
 from penstock.errors import NotOurs
-from penstock.records import Meters, MixShare, RunRecord, write_record
+from penstock.manifest import ManifestInfo
+from penstock.observe.attempts import AttemptLog
+from penstock.records import DatasetSize, Meters, MixShare, RunRecord, write_record
+from penstock.sources import is_local
+from penstock.sources.volume import volume_of
 from penstock.steps._shared.common import with_node
 from penstock.steps._shared.planned_run import PlannedRun
 from penstock.steps._shared.pricing import endpoint_paid
@@ -30,14 +36,15 @@ class RunRecords:
 
     Args:
         run_root: None where there is none.
+        attempts: this one and those before it.
 
     Attributes:
         run_id: of the run, or of this attempt alone where nobody gave one.
         shares: gives what each member of a mix gave so far.
     """
 
-    def __init__(self, args: TrainOptions, planned: PlannedRun, run_root: RunRoot | None) -> None:
-        self._args, self._planned, self._run_root = args, planned, run_root
+    def __init__(self, args: TrainOptions, planned: PlannedRun, run_root: RunRoot | None, attempts: AttemptLog) -> None:
+        self._args, self._planned, self._run_root, self._attempts = args, planned, run_root, attempts
         self.run_id = args.run_id or uuid.uuid4().hex[:12]
         self.shares: Callable[[], tuple[MixShare, ...]] = tuple
 
@@ -60,7 +67,7 @@ class RunRecords:
             host=describe_host(choose_device(planned.config.device)),
             num_parameters=num_parameters,
         )
-        return self._record(result)
+        return msgspec.structs.replace(self._record(result), attempts=self._attempts.read())
 
     def keep(self, result: TrainResult) -> None:
         """Keep how far the run is."""
@@ -87,13 +94,24 @@ class RunRecords:
 
     def _record(self, result: TrainResult) -> RunRecord:
         record = make_run_record(result, run_id=self.run_id, options=self._options())
+        first = self._planned.data.first
+        listed = first if first.is_whole else None
         if result.journal.epochs:
-            whole = self._planned.data.listing.whole()
+            listed = self._planned.data.listing.whole()
             record = msgspec.structs.replace(
-                record, manifest_fingerprint=whole.info.fingerprint, plan_fingerprint=whole.plan.fingerprint
+                record, manifest_fingerprint=listed.info.fingerprint, plan_fingerprint=listed.plan.fingerprint
             )
-        host = with_node(record.host, self._args.instance_type)
-        return msgspec.structs.replace(record, host=host, mix=self.shares())
+        return msgspec.structs.replace(
+            record,
+            host=with_node(record.host, self._args.instance_type),
+            mix=self.shares(),
+            window_disk=volume_of(self._window()),
+            dataset=None if listed is None else dataset_size(listed.info),
+        )
+
+    def _window(self) -> Path:
+        """Return the folder that the window lies in, or that of temporary files, where a temporary one does."""
+        return self._args.window or Path(tempfile.gettempdir())
 
     def _options(self) -> dict[str, ConfigValue]:
         """Return the options that the record names beside those of the training config."""
@@ -113,6 +131,16 @@ class RunRecords:
         endpoint = next(filter(None, map(endpoint_paid, sources)), None)
         options |= {"endpoint-url": endpoint} if endpoint else {}
         options |= {"region": region} if (region := source.text("region")) else {}
+        place = args.checkpoints or args.run_root
+        options |= {"checkpoints": place} if place and not is_local(place) else {}
         repeat = self._planned.data.first.plan.repeat
         options |= {"repeat": repeat.passes} if repeat is not None else {}
         return options | ({"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {})
+
+
+def dataset_size(info: ManifestInfo) -> DatasetSize | None:
+    """Return what an epoch reads, of the training and validation splits; None of a mix, which draws by its weights."""
+    if info.members:
+        return None
+    read = [split.size_bytes for split in info.splits if split.name in ("train", "valid")]
+    return DatasetSize(epoch_bytes=sum(read), num_objects=info.num_objects, object_bytes=info.object_bytes)

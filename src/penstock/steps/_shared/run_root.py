@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
 
+from penstock.beginning import take_beginning
 from penstock.errors import (
     ConfigError,
     NotOurs,
@@ -27,7 +29,10 @@ from penstock.errors import (
     error_from_fields,
 )
 from penstock.observe import redact
+from penstock.observe.attempts import AttemptLog
 from penstock.records import (
+    AttemptRecord,
+    AttemptsRecord,
     Evaluation,
     FailureRecord,
     Meters,
@@ -40,6 +45,7 @@ from penstock.records import (
 )
 from penstock.sources import Blobs, RequestMeter, is_local, open_blobs
 from penstock.steps._shared import common
+from penstock.steps._shared.ranks import num_nodes
 from penstock.steps.options.run_root import RecordedOptions, RunRootOptions
 
 __all__ = [
@@ -84,6 +90,34 @@ class RunRoot:
     def __init__(self, blobs: Blobs, results: Blobs) -> None:
         self._blobs = blobs
         self._results = results
+        self.log: AttemptLog | None = None
+
+    def attempt(self, step: str, *, instance_type: str | None = None) -> AttemptLog:
+        """Return another attempt at a step, with those before it."""
+        self.log = AttemptLog(
+            step,
+            host=common.with_node(common.host_without_device(), instance_type),
+            began=take_beginning(),
+            num_nodes=num_nodes(os.environ),
+            earlier=self.attempts(step),
+            keep=lambda record: self._put(self._blobs, f"{step}-attempts.json", encode_record(record)),
+            beats=self.is_local,
+        )
+        return self.log
+
+    def attempts(self, step: str) -> tuple[AttemptRecord, ...]:
+        """Return the attempts that a step had, as far as they are known."""
+        try:
+            found = self._read(f"{step}-attempts.json", AttemptsRecord)
+        except (SourceError, OutputError) as error:
+            log.warning("run_root.unread step=%s reason=%s", step, error.what)
+            return ()
+        return () if found is None else found.attempts
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder, where signs of life cost nothing."""
+        return is_local(self._blobs.locate(""))
 
     def keep(self, step: str, record: Record) -> None:
         """Write what a step did."""
@@ -114,10 +148,11 @@ class RunRoot:
             log.warning("run_root.kept_failure step=%s reason=%s", step, error.what)
 
     def counting_itself(self, record: M) -> M:
-        """Return a record that counts the request that ``keep`` writes it with."""
-        if is_local(self._blobs.locate("")):
+        """Return a record that counts the request that ``keep`` writes it with, and that which ends the attempt."""
+        if self.is_local:
             return record
-        itself = RequestCount(kind="PUT", purpose="records", sent=1, answers_2xx=1)
+        number = 1 if self.log is None else 2
+        itself = RequestCount(kind="PUT", purpose="records", sent=number, answers_2xx=number)
         return msgspec.structs.replace(record, meters=record.meters.plus(Meters(requests=(itself,))))
 
     def keep_failure(self, step: str, error: BaseException) -> None:
@@ -208,10 +243,11 @@ def recorded(args: RecordedOptions, step: str, meter: RequestMeter | None = None
         yield None
         return
     run_root.begin(step, fail_fast=args.fail_fast)
-    try:
-        yield run_root
-    except NotOurs:
-        raise  # the records there may be of the job that has what this one wanted
-    except Exception as error:
-        run_root.keep_failure(step, error)
-        raise
+    with run_root.attempt(step, instance_type=getattr(args, "instance_type", None)):
+        try:
+            yield run_root
+        except NotOurs:
+            raise  # the records there may be of the job that has what this one wanted
+        except Exception as error:
+            run_root.keep_failure(step, error)
+            raise

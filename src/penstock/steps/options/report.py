@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.options import Change, Options, option, repeated
-from penstock.options.cost import Co2Options, CostOptions
+from penstock.options.cost import BillOptions, Co2Options
 from penstock.options.readers import any_path, optional_path, optional_text
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.executor_input import ExecutorInputOption
 from penstock.steps.options.run_root import RunRootOptions
+
+if TYPE_CHECKING:  # for --help, which does without them
+    from penstock.observe.attempts import AttemptLog
+    from penstock.records import Ended
 
 __all__ = ["ReportOptions", "TitleOption"]
 
@@ -76,12 +81,16 @@ class _Output(Options, group="output", in_pipelines=False):
 
 
 class ReportOptions(
-    CommonOptions, _Input, RunRootOptions, _Node, CostOptions, Co2Options, _Output, ExecutorInputOption, TitleOption
+    CommonOptions, _Input, RunRootOptions, _Node, BillOptions, Co2Options, _Output, ExecutorInputOption, TitleOption
 ):
     """The options of `penstock report`.
 
     Attributes:
         in_job: whether `penstock run` does this step, which has looked at its prices itself.
+        attempts: of the job, then.
+        ended: how the last of them did, then.
     """
 
     in_job: bool = False
+    attempts: AttemptLog | None = None
+    ended: Ended = "succeeded"

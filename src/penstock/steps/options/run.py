@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from penstock.options import Change, Options, choice, option, switch
-from penstock.options.cost import Co2Options, CostOptions
+from penstock.options.cost import BillOptions, Co2Options
 from penstock.options.readers import any_path, optional_path
 from penstock.options.source import DatasetOption, SourceOptions
 from penstock.options.window import WindowOptions
@@ -83,7 +83,7 @@ class JobOptions(
     DecodingOptions,
     WindowOptions,
     TrainingOptions,
-    CostOptions,
+    BillOptions,
     Co2Options,
     _Forecast,
 ):

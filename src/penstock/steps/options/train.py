@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from penstock.options import Change, Options, option, switch
-from penstock.options.cost import CostOptions
+from penstock.options.cost import BillOptions
 from penstock.options.readers import any_path, location, location_or_empty, optional_path
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.data import FeedOptions
 from penstock.steps.options.run_root import RecordedOptions
 from penstock.train.options import TrainingOptions
+
+if TYPE_CHECKING:  # for --help, which does without them
+    from penstock.observe.attempts import AttemptLog
 
 __all__ = ["Mode", "TrainOptions"]
 
@@ -53,7 +56,7 @@ class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
     record: Path = option(read=any_path, metavar="FILE", told="where to write the run record")
 
 
-class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, CostOptions, _Output, RecordedOptions):
+class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, BillOptions, _Output, RecordedOptions):
     """The options of `penstock train`.
 
     Attributes:
@@ -61,6 +64,7 @@ class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, CostOpti
         listing_has_begun: whether the listing that is followed is known to be at work.
         mode: of the job that this is a step of, for its record; None where that follows from the options.
         step_records: of the job's other steps, which count in what it may spend.
+        attempts: of the job, where `penstock run` does this step.
     """
 
     goes_on: ClassVar[bool] = True
@@ -68,3 +72,4 @@ class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, CostOpti
     listing_has_begun: bool = False
     mode: Mode | None = None
     step_records: tuple[Path, ...] = ()
+    attempts: AttemptLog | None = None

@@ -1,0 +1,126 @@
+"""Lines of requests and transfer: requests by what they were for, each at the prices of whom they went to.
+
+Requests for data go to the source, those for checkpoints and records to where a run keeps these. Answers of 5xx are
+free, 4xx are not, and neither is what got no answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from penstock.cost.book import Book
+from penstock.cost.seller import Seller, seller_of, seller_of_run
+from penstock.options.paths import LEGS
+from penstock.records import Meters, Purpose, RequestKind, RunRecord
+from penstock.units import GIB
+
+__all__ = ["TrafficCosts", "add_traffic"]
+
+_PURPOSES: dict[Purpose, str] = {
+    "data": "data",
+    "listing": "listing",
+    "probe": "probe",
+    "checkpoint": "checkpoints",
+    "records": "records",
+}
+_OF_RUN: tuple[Purpose, ...] = ("checkpoint", "records")
+"""Purposes of requests to where the run keeps what it makes."""
+_KINDS: tuple[tuple[str, tuple[RequestKind, ...]], ...] = (
+    ("GET and HEAD", ("GET", "HEAD")),
+    ("LIST", ("LIST",)),
+    ("PUT", ("PUT", "POST")),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrafficCosts:
+    """What requests and transfer came to.
+
+    Attributes:
+        seller: of the source.
+        of_run: of where the run keeps checkpoints and records.
+        get_usd: of GET and HEAD requests to the source; None where one has no price, as it is for the next.
+        moved_usd: of what a byte from the source took: its requests and its transfer, all together.
+    """
+
+    seller: Seller
+    of_run: Seller
+    get_usd: Decimal | None
+    moved_usd: Decimal | None
+
+
+def add_traffic(book: Book, run: RunRecord, traffic: Meters, *, hours: Decimal) -> TrafficCosts:
+    """Add requests and transfer.
+
+    Args:
+        hours: that the training's node was there, for legs that are paid by the hour.
+    """
+    source = seller_of(run, prices=book.setting.source_prices)
+    of_run = seller_of_run(run, prices=book.setting.source_prices) or source
+    used = [source] if of_run == source or not _asked(traffic, of_run=True) else [source, of_run]
+    for seller in used:
+        book.warn(seller.warning) if seller.warning else None
+        book.assume(seller.assumption) if seller.assumption else None
+    book.has_priced_requests = any(seller.is_priced and seller.tariff is not None for seller in used)
+    begin = len(book.lines)
+    for purpose, told in _PURPOSES.items():
+        seller = of_run if purpose in _OF_RUN else source
+        if book.setting.put_requests is not None and seller.tariff is None:
+            seller = source
+        _add_requests(book, traffic, seller, purpose, told)
+    gets = [line.usd for line in book.lines[begin:] if line.what.startswith("GET") and _is_of_source(line.what)]
+    begin = len(book.lines)
+    if source.tariff is not None:
+        _add_transfer(book, run, traffic, source, hours=hours)
+    moved = [line.usd for line in book.lines[begin:] if line.unit == "GiB"]
+    return TrafficCosts(seller=source, of_run=of_run, get_usd=_sum(gets), moved_usd=_sum([*gets, *moved]))
+
+
+def _asked(traffic: Meters, *, of_run: bool) -> bool:
+    return any(line.sent for line in traffic.requests if (line.purpose in _OF_RUN) == of_run)
+
+
+def _is_of_source(what: str) -> bool:
+    return not what.endswith(tuple(f"({_PURPOSES[purpose]})" for purpose in _OF_RUN))
+
+
+def _add_requests(book: Book, traffic: Meters, seller: Seller, purpose: Purpose, told: str) -> None:
+    tariff = seller.tariff
+    if tariff is None:
+        return
+    items = {"GET and HEAD": tariff.get, "LIST": tariff.list, "PUT": tariff.put}
+    for name, kinds in _KINDS:
+        number = traffic.count(*kinds, purpose=purpose).billed
+        if name == "PUT" and purpose == "checkpoint" and book.setting.put_requests is not None:
+            number = book.setting.put_requests
+        elif name == "PUT" and book.setting.put_requests is not None:
+            number = 0
+        if number:
+            quantity = Decimal(number) / 1000
+            book.buy(items[name], "1000 requests", f"{name} requests ({told})", quantity, is_priced=seller.is_priced)
+
+
+def _add_transfer(book: Book, run: RunRecord, traffic: Meters, seller: Seller, *, hours: Decimal) -> None:
+    """Add a line for each leg of the way; legs by the hour are there as long as the node is."""
+    tariff, is_priced, path = seller.tariff, seller.is_priced, book.setting.transfer
+    assert tariff is not None
+    moved = Decimal(traffic.bytes_downloaded) / GIB
+    between = (str(run.config.get("region") or ""), book.setting.region or "")
+    for name in path.split("+"):
+        for leg in LEGS[name]:
+            what = f"Transfer from the source ({name})" if leg.unit == "GiB" else f"Way from the source ({name})"
+            quantity = moved if leg.unit == "GiB" else hours
+            far = between if leg.is_far else None
+            book.buy(f"{tariff.transfer}-{leg.item}", leg.unit, what, quantity, is_priced=is_priced, between=far)
+    if is_priced and any(rate.item.endswith("-internet") and len(rate.tiers) > 1 for rate in book.used):
+        book.assume("What is free or cheaper by the month's quantity is counted as if this run were the month's first.")
+    if is_priced and "nat" in path.split("+"):
+        book.assume(
+            "The hours of the NAT gateway are not billed, as it stands without the run too: nat+nat-hour adds them."
+        )
+
+
+def _sum(parts: list[Decimal | None]) -> Decimal | None:
+    known = [usd for usd in parts if usd is not None]
+    return sum(known, Decimal(0)) if len(known) == len(parts) else None
