@@ -42,6 +42,7 @@ class Cell:
         has_faults: whether requests are answered with 503 and bodies are cut now and then.
         face: ``penstock run``, or a loop of one's own over ``penstock.objects(...).loader(...)``.
         basis: whether rates are stated, measured by ``--probe``, or by the run of cell ``earlier``.
+        batch_samples: 0 for the dataset's.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Cell:
     face: Face = "run"
     basis: Basis = "stated"
     earlier: str = ""
+    batch_samples: int = 0
 
 
 DATASETS = (
@@ -98,7 +100,7 @@ CELLS = (
     _cell("run-18", "small", 0.25, 3, 20, 0, has_faults=True, basis="record", earlier="run-17"),
     _cell("run-19", "large", 0.5, 2, 20, 30, has_faults=True, basis="probe"),
     _cell("run-20", "tiny", 0.5, 2, 8, 10, computing=1.5, has_faults=True, basis="probe"),
-    _cell("loop-21", "small", 0.05, 2, 16, 0, face="loop"),
+    _cell("loop-21", "small", 0.05, 2, 16, 0, face="loop", batch_samples=8),
     _cell("loop-22", "small", 0.1, 3, 20, 30, face="loop", basis="probe"),
     _cell("loop-23", "small", 0.5, 5, 20, 10, computing=1.5, face="loop"),
     _cell("loop-24", "small", 1.0, 3, 12, 100, face="loop"),

@@ -78,6 +78,7 @@ class _Work:
         self._reach = ["--endpoint-url", place.endpoint_url, "--anonymous", "true"]
         split = ",".join(map(str, SPLIT_SHARE))
         self._source = ["--source", place.uri, *self._reach, "--task", NAME, "--split", split]
+        self._batch_samples = cell.batch_samples or data.batch_samples
         self.told = ""
 
     def forecast(self, start_seconds: float) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class _Work:
         """Train, through ``penstock run``."""
         cell, out = self._cell, self._place.folder / "out"
         words = [*self._source, "--out", out, "--window-size", self._window_bytes, "--epochs", cell.epochs]
-        words += ["--batch-size", self._data.batch_samples, "--threads", 1, "--device", "cpu"]
+        words += ["--batch-size", self._batch_samples, "--threads", 1, "--device", "cpu"]
         self._penstock("run", *words)
         run, scored = read_record(out / "run.json", RunRecord), read_record(out / "evaluation.json", Evaluation)
         listed = read_record(out / "list.json", StepRecord)
@@ -146,7 +147,7 @@ class _Work:
             endpoint_url=self._place.endpoint_url,
             window=str(self._place.folder / "window"),
             window_bytes=self._window_bytes,
-            batch_samples=self._data.batch_samples,
+            batch_samples=self._batch_samples,
             epochs=self._cell.epochs,
             sample_seconds=self._sample_seconds,
         )

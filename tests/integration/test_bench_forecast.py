@@ -47,11 +47,13 @@ def test_a_miss_is_told_by_its_largest_part_first() -> None:
     forecast = {"wall_seconds": 10.0, "bytes": 5e6, "requests": 100, "compute_seconds": 4.0, "start_seconds": 1.0}
     kept = {"sample_bytes": 9e6, "reused_bytes": 4e6, "kept_bytes": 2e6, "wasted_bytes": 1e5}
     actual = {**forecast, **kept, "wall_seconds": 13.0, "requests": 120, "bytes": 5.5e6, "compute_seconds": 4.2}
-    actual |= {"start_seconds": 3.0, "hedged_requests": 2, "retried_requests": 18}
+    actual |= {"test_seconds": 0.0, "start_seconds": 3.0, "hedged_requests": 2, "retried_requests": 18}
     told = {"forecast": forecast | {"rate_bytes_per_second": 1e6}, "actual": actual}
     wall, num_bytes, requests = compare(told)
     assert [each.is_right for each in (wall, num_bytes, requests)] == [False, False, False]
-    assert why(told, wall).startswith("2.00 s more before and behind the epochs than forecast; 0.50 s for more bytes")
+    assert why(told, wall).startswith(
+        "4.50 s beside what computing, or the bytes at the forecast's rate, account for; 2.00"
+    )
     assert why(told, num_bytes).startswith("0.40 MB of cut bodies and of listings; 0.10 MB of late answers")
     assert why(told, requests) == "18.00 made again after a fault; 2.00 made twice because they were late"
 
