@@ -103,6 +103,9 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     epochs, meters = len(run.epochs), run.meters
     passes = int(run.config.get("repeat") or 1)
     epoch_bytes = meters.sample_bytes / epochs / passes
+    if run.dataset is not None:
+        # What was handed over is of an unfinished epoch too, and of steps that were done again after a kill.
+        epoch_bytes = run.dataset.epoch_bytes
     # Of parts that are read several times, what the window had is of the passes, not of epochs before.
     kept = meters.reused_bytes / (epochs - 1) if epochs > 1 and passes == 1 else 0.0
     rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.cost import CostSetting, bill, load_prices
+from penstock.cost.download_first import compare_with_download
 from penstock.cost.node_time import idle_seconds, spans_of
 from penstock.records import (
     AttemptRecord,
     CostReport,
+    DatasetSize,
     Ended,
     Host,
     Meters,
@@ -249,3 +251,13 @@ def test_what_was_made_and_what_was_in_vain_have_their_figures() -> None:
     assert report.epoch_usd == report.total_usd / Decimal("2.5")
     assert float(report.thousand_samples_usd or 0) == pytest.approx(float(report.total_usd) / 0.8)
     assert float(report.gib_usd or 0) == pytest.approx(float(report.total_usd) / 50)
+
+
+def test_an_interrupted_run_has_the_bytes_of_an_epoch_that_its_manifest_has() -> None:
+    """It handed over half an epoch more, and steps that were done again."""
+    meters = Meters(bytes_downloaded=40 * GIB, sample_bytes=25 * GIB)
+    size = DatasetSize(epoch_bytes=10 * GIB, num_objects=100, object_bytes=12 * GIB)
+    run = make_run(num_epochs=2, meters=meters, unfinished_samples=1000, dataset=size)
+    compared = compare_with_download(run, steps=[], cost=cost_of(run))
+    assert compared is not None
+    assert compared.feed.epoch_bytes == 10 * GIB
