@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.demo.generate import planted_bound
-from penstock.records import Evaluation, RunRecord, read_record
+from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from support.cli import penstock, succeed
 
 MIB = 1 << 20
@@ -37,7 +37,12 @@ def test_demo(tmp_path: Path, effect: float) -> None:
 
 def test_a_run_behind_a_slow_link_says_so_and_how_fast_it_was(tmp_path: Path) -> None:
     small = ("--task", "xray", "--size", "500k", "--epochs", 2, "--link", "80kB/s")
-    succeed("demo", *small, "--out", tmp_path / "demo")
+    succeed("demo", *small, "--instance-type", "g4dn.xlarge", "--out", tmp_path / "demo")
+    bill = read_record(tmp_path / "demo" / "cost.json", CostReport)
+    hours = [line for line in bill.lines if line.unit == "hour"]
+    assert {line.item for line in hours} == {"g4dn.xlarge"}
+    assert bill.stall_usd is not None
+    assert 0 < bill.stall_usd < bill.total_usd
     page = (tmp_path / "demo" / "report.html").read_text()
     assert "The download was the bottleneck" in page
     assert "by which each part of the data is read so often" in page

@@ -87,7 +87,7 @@ def test_a_job_is_forecast_before_it_trains_and_its_report_has_both(
     probe = read_record(out / "probe.json", StepRecord)
     assert probe.meters.get_requests > 0
     assert 0 < probe.meters.bytes_downloaded < planned.moved_bytes
-    assert "Node of the probe step" in [line.what for line in read_record(out / "cost.json", CostReport).lines]
+    assert "Node of the forecast step" in [line.what for line in read_record(out / "cost.json", CostReport).lines]
     summary, page = (out / "report.md").read_text(), (out / "report.html").read_text()
     assert re.search(r"\| Bytes from the source \| (\S+ KiB) \| \1 \| 100% \|", summary)
     for row in ("Wall time of training and evaluation", "GET requests", "US dollars"):
@@ -125,7 +125,7 @@ def test_a_folder_is_listed_and_a_page_is_written(tmp_path: Path, capsys: pytest
     assert main([str(word) for word in (*words, *nodes)]) == 0
     told = capsys.readouterr().out
     assert "Recommended: " in told
-    assert "g5.xlarge, $1.01/h" in told
+    assert "g5.xlarge, $1.006/h" in told
     assert "whose price is not known" in told
     text = page.read_text()
     assert "p99.&lt;huge&gt;" in text
@@ -133,6 +133,24 @@ def test_a_folder_is_listed_and_a_page_is_written(tmp_path: Path, capsys: pytest
     assert "no price" in text
     for head in ("wall", "stall", "busy", "USD", "low", "high", "disk", "fits"):  # a phone has the heads in the cells
         assert text.count(f'data-head="{head}"') == text.count('data-head="USD"') > 0
+
+
+def test_dollars_can_be_followed_and_nodes_are_set_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is recommended costs the sum of its lines, and the node that costs least is named."""
+    stated = ["forecast", "--size", "10GB", "--objects", "1000", "--compute-hours", "2", "--epochs", "3"]
+    nodes = ["--instance-type", "g5.xlarge", "--instance-type", "g4dn.xlarge"]
+    assert main([*stated, *nodes]) == 0
+    told = capsys.readouterr().out
+    sums = [line for line in told.splitlines() if line.startswith("  = ")]
+    assert [re.sub(r"\$[\d.]+", "$", each) for each in sums] == [
+        f"  = {node} $ + GET requests $ + LIST requests $" for node in ("g5.xlarge", "g4dn.xlarge")
+    ]
+    totals = [float(found) for found in re.findall(r"Recommended: .*about \$([\d.]+) and", told)]
+    for line, total in zip(sums, totals, strict=True):
+        assert math.fsum(map(float, re.findall(r"\$([\d.]+)", line))) == pytest.approx(total, abs=0.01)
+    assert f"Of 2 nodes g4dn.xlarge costs least: ${min(totals):.2f}, " in told
+    assert main([*stated, *nodes[:2]]) == 0
+    assert "costs least" not in capsys.readouterr().out
 
 
 def test_python_takes_the_same_options(tmp_path: Path) -> None:

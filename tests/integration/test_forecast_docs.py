@@ -1,4 +1,4 @@
-"""The commands of docs/forecast.md: each prints the lines that stand below it, and these say what the text does."""
+"""The commands of docs/forecast.md and the README: each prints what stands below it, which the text reckons with."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from penstock.cli import main
 
-PAGE = Path(__file__).parents[2] / "docs/forecast.md"
+PAGES = tuple(Path(__file__).parents[2] / name for name in ("docs/forecast.md", "README.md"))
 EXAMPLE = re.compile(r"```\n(penstock forecast --size [^`]+)```\n\n```text\n([^`]+)```\n")
 STATED = {
-    "window": ["12.05", "87.02", "19.89", "3.82", "1,566.22"],
+    "window": ["12.05", "87.02", "19.90", "3.82", "1,566.22"],
     "stream": ["12.12", "90.62", "3.08", "1,637.57"],
     "download-gp3": ["37.88", "45.82", "10.75", "196.52"],
-    "hybrid-50": ["13.86"],
+    "hybrid-50": ["15.83"],
     "staged": ["4.18"],
     "download-nvme": ["2.69"],
     "nat+cross-region": ["1,168.26"],
@@ -27,8 +27,8 @@ STATED = {
 
 
 @cache
-def examples() -> list[tuple[str, str]]:
-    return EXAMPLE.findall(PAGE.read_text())
+def examples(page: Path = PAGES[0]) -> list[tuple[str, str]]:
+    return EXAMPLE.findall(page.read_text())
 
 
 def printed(command: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -40,20 +40,21 @@ def printed(command: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {line.split()[0]: line for line in reversed(lines)}
 
 
+@pytest.mark.parametrize(("page", "number"), [(PAGES[0], 6), (PAGES[1], 1)], ids=["page", "readme"])
 def test_every_command_prints_what_stands_below_it(
-    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    page: Path, number: int, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    text = PAGE.read_text()
-    assert len(examples()) == 6
-    for command, below in examples():
+    text = page.read_text()
+    assert len(examples(page)) == number
+    for command, below in examples(page):
         found = printed(command, capsys)
         told = "".join(f"{found[line.split()[0]]}\n" for line in below.splitlines())
         if request.config.getoption("--regenerate", default=False):
             text = text.replace(f"{command}```\n\n```text\n{below}", f"{command}```\n\n```text\n{told}")
         else:
             assert below == told, "run again with --regenerate, and read what it changes in the text around it"
-    if text != PAGE.read_text():
-        PAGE.write_text(text)
+    if text != page.read_text():
+        page.write_text(text)
 
 
 def test_the_lines_say_what_the_text_reckons() -> None:

@@ -17,6 +17,7 @@ from penstock.cost.breakeven import Feed, stream_seconds, stream_usd
 from penstock.cost.download_first import Comparison, rates_of
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.market import Market
+from penstock.cost.forecasting.offered import window_store
 from penstock.cost.forecasting.ways import cost_of
 from penstock.cost.values import Machine, in_money
 from penstock.errors import ConfigError
@@ -94,12 +95,15 @@ def _of_window(case: Case, kept_bytes: float) -> CostAdvice:
     """Advise on a window that keeps so much of an epoch."""
     other, size = case.other, math.ceil(kept_bytes / KEPT_SHARE / MIB) * MIB
     known = next(each.mid.way for each in other.outlooks if each.mid.way.window_store is not None)
-    way = replace(known, window_bytes=float(size))
+    store = window_store(other.node, size)
+    way = replace(known, window_bytes=float(size), window_store=store)
     cost = cost_of(way, other.demand, other.link, other.node, other.places, case.market)
     is_priced = not cost.unpriced and not case.measured.unpriced
     told = f"keeps {format_bytes(kept_bytes)} of {format_bytes(case.feed.epoch_bytes)} for the next epoch"
     if kept_bytes == case.compared.window_without_stall_bytes:
         told = f"{told} (W*)"
+    if store.item and math.isfinite(store.bytes_per_second):
+        told = f"{told}, on {store.item}, which gives it at {format_bytes(store.bytes_per_second)}/s"
     if not case.compared.rate_is_measured:
         told = f"{told}; if it was the download that was waited for"
     return CostAdvice(

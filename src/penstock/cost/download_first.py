@@ -2,8 +2,7 @@
 
 Only measured quantities enter: bytes handed over and downloaded, seconds of compute, and the rate of the link. Where
 neither the prefetcher measured a rate, nor the run while it waited for nothing else, the run's average stands in; the
-link may do more, so the download's time is then the most that it can be, and break-evens that depend on the rate mean
-little.
+link may do more, so that break-evens that depend on the rate mean little.
 """
 
 from __future__ import annotations
@@ -12,15 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from penstock.cost.breakeven import (
-    Feed,
-    Rates,
-    breakeven_epochs,
-    download_seconds,
-    download_usd,
-    rate_without_stall,
-    window_without_stall,
-)
+from penstock.cost.breakeven import Feed, Rates, rate_without_stall, window_without_stall
 from penstock.cost.storage_lines import WINDOW_DISK
 from penstock.cost.waiting import rate_of_fetching, rate_while_waiting, waited_for_download
 from penstock.records import CostLine, CostReport, RunRecord, StepRecord
@@ -41,11 +32,6 @@ class Comparison:
             or the run's average.
         num_epochs: whole epochs that were run.
         stream_seconds: measured time of those epochs, validation included.
-        stream_usd: node, transfer and disk of that time, None where no node price is known.
-        download_seconds: time of the download and the same epochs.
-        download_usd: cost of that, None where no node price is known.
-        breakeven_epochs: from how many epochs a download costs no more, None where it never does or no price
-            is known.
         rate_without_stall: bytes per second that an epoch needs from a link when the window keeps nothing.
         window_without_stall_bytes: what the window must keep so that later epochs do not stall.
     """
@@ -54,35 +40,22 @@ class Comparison:
     rate_is_measured: bool
     num_epochs: int
     stream_seconds: float
-    stream_usd: float | None
-    download_seconds: float
-    download_usd: float | None
-    breakeven_epochs: int | None
     rate_without_stall: float
     window_without_stall_bytes: float
 
 
-def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: CostReport) -> Comparison | None:
+def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord]) -> Comparison | None:
     """Compare, or give None where the run measured too little: no whole epoch, or no bytes."""
     epochs = len(run.epochs)
     if not epochs or not run.meters.sample_bytes or not run.meters.bytes_downloaded or not run.wall_seconds:
         return None
     feed, rate_is_measured = _measure(run, steps)
-    rates = rates_of(run, cost)
     stream_seconds = sum(epoch.stall_seconds + epoch.compute_seconds + epoch.valid_seconds for epoch in run.epochs)
-    stream_usd = None
-    if rates is not None:
-        second_usd = rates.node_usd_per_second + rates.disk_usd_per_byte_second * run.meters.window_bytes
-        stream_usd = second_usd * stream_seconds + rates.transfer_usd_per_byte * run.meters.bytes_downloaded
     return Comparison(
         feed=feed,
         rate_is_measured=rate_is_measured,
         num_epochs=epochs,
         stream_seconds=stream_seconds,
-        stream_usd=stream_usd,
-        download_seconds=download_seconds(feed, epochs),
-        download_usd=download_usd(feed, rates, epochs) if rates is not None else None,
-        breakeven_epochs=breakeven_epochs(feed, rates) if rates is not None else None,
         rate_without_stall=rate_without_stall(feed.epoch_bytes, feed.compute_seconds),
         window_without_stall_bytes=window_without_stall(
             feed.epoch_bytes, feed.rate_bytes_per_second, feed.compute_seconds

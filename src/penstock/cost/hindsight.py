@@ -17,7 +17,8 @@ import msgspec
 from penstock.cost.advice import advice_on
 from penstock.cost.bottleneck import bottleneck
 from penstock.cost.download_first import Comparison, compare_with_download
-from penstock.cost.forecasting import Demand, Line, Link, Node, Places, WayCost, forecast_ways
+from penstock.cost.forecasting import Demand, Forecast, Line, Link, Node, Places, WayCost, forecast_ways
+from penstock.cost.forecasting.breakevens import MOST_EPOCHS
 from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.ways import Way, lines_of
@@ -49,7 +50,7 @@ def in_hindsight(
         prices: that it is made with.
         setting: that it is made with.
     """
-    compared = compare_with_download(run, steps=steps, cost=cost)
+    compared = compare_with_download(run, steps=steps)
     if compared is None:
         return cost
     node, market = _node(cost, run, prices, setting), _market(run, prices, setting)
@@ -59,7 +60,7 @@ def in_hindsight(
     return msgspec.structs.replace(
         cost,
         bottleneck=bottleneck(run, compared),
-        meanings=_meanings(run, compared),
+        meanings=_meanings(run, compared, other),
         ways=(
             _told(measured, is_measured=True),
             *(_told(each.mid) for each in other.outlooks if each.mid.way.name not in _MEASURED_BY_ITSELF),
@@ -166,7 +167,7 @@ def _told(cost: WayCost, *, is_measured: bool = False) -> CostWay:
     )
 
 
-def _meanings(run: RunRecord, compared: Comparison) -> tuple[str, ...]:
+def _meanings(run: RunRecord, compared: Comparison, other: Forecast) -> tuple[str, ...]:
     """Say what the break-evens are, in words and in the run's own figures."""
     feed = compared.feed
     hands_over = "hands over, in each pass," if run.config.get("repeat") else "hands over"
@@ -191,14 +192,19 @@ def _meanings(run: RunRecord, compared: Comparison) -> tuple[str, ...]:
         if need
         else "W* = 0: on this link later epochs do not stall whatever the window keeps."
     )
-    if compared.stream_usd is not None:
-        epochs = compared.breakeven_epochs
-        said.append(
-            f"E* = {epochs:,}: from so many epochs on, downloading first costs no more."
-            if epochs
-            else "E*: there is none; downloading first never costs less, however many epochs are run."
-        )
+    if other.node.usd_per_hour is not None:
+        said.append(_of_epochs(other))
     return tuple(said)
+
+
+def _of_epochs(other: Forecast) -> str:
+    """Say from how many epochs on a download pays: its requests, its disk and what that disk does are in it."""
+    even = other.breakevens
+    first = f"downloading first ({even.download})"
+    told = f"E*: there is none; {first} never costs less, within {MOST_EPOCHS:,} epochs"
+    if even.epochs is not None:
+        told = f"E* = {even.epochs:,}: from so many epochs on, {first} costs no more"
+    return f"{told}, as far as prices are known." if other.is_open else f"{told}."
 
 
 def _of_link(compared: Comparison) -> str:

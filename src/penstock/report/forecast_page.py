@@ -7,7 +7,7 @@ from html import escape
 
 from penstock.cost.forecasting import Forecast, Line
 from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
-from penstock.report.forecast_told import HEADS, command_of, facts_told, way_cells
+from penstock.report.forecast_told import HEADS, command_of, facts_told, nodes_told, way_cells
 from penstock.units import format_usd, plain_number
 
 __all__ = ["forecast_page"]
@@ -37,12 +37,13 @@ code { overflow-wrap: anywhere; }
 def forecast_page(found: Sequence[Forecast]) -> str:
     """Return the page."""
     policy = "default-src 'none'; style-src 'unsafe-inline'"
+    nodes = "".join(f"<p>{escape(line)}</p>" for line in nodes_told(found))
     assumed = "".join(f"<li>{escape(line)}</li>" for line in ASSUMPTIONS)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
-        f"<title>Forecast</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<h1>What it will cost</h1>\n"
+        f"<title>Forecast</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<h1>What it will cost</h1>\n{nodes}"
         f"{''.join(map(_section, found))}<h2>Assumptions</h2><ul>{assumed}</ul>\n</body>\n</html>\n"
     )
 

@@ -11,10 +11,19 @@ from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
-from penstock.units import MIB, format_bytes, format_seconds, format_usd
+from penstock.units import MIB, format_bytes, format_seconds, format_usd, plain_number
 from penstock.window.geometry import KEPT_SHARE
 
-__all__ = ["HEADS", "command_of", "facts_told", "forecast_markdown", "forecast_record", "forecast_text", "way_cells"]
+__all__ = [
+    "HEADS",
+    "command_of",
+    "facts_told",
+    "forecast_markdown",
+    "forecast_record",
+    "forecast_text",
+    "nodes_told",
+    "way_cells",
+]
 
 HEADS = ("way", "wall", "stall", "busy", "USD", "low", "high", "disk", "fits")
 _STREAMING_BYTES = 64 * MIB
@@ -38,15 +47,21 @@ def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> s
         if planned is not None and any(outlook.mid.way.name == planned for outlook in each.outlooks):
             mid = each.outlook(planned).mid
             lines += ["", f"This run ({planned}): {_usd(mid)}, {format_seconds(mid.wall_seconds)}."]
-        lines += ["", *each.sentences, "", f"Recommended: {each.recommendation}", f"  {command_of(each)}", ""]
-    lines += ["Assumptions:", *(f"  - {line}" for line in ASSUMPTIONS)]
+        lines += ["", *each.sentences, "", f"Recommended: {each.recommendation}", *_reckoned(each)]
+        lines += [f"  {command_of(each)}", ""]
+    lines += [
+        *nodes_told(found),
+        *([""] if nodes_told(found) else []),
+        "Assumptions:",
+        *(f"  - {line}" for line in ASSUMPTIONS),
+    ]
     return "\n".join(lines) + "\n"
 
 
 def facts_told(found: Forecast) -> list[str]:
     """Say what a forecast stands on."""
     demand, node = found.demand, found.node
-    price = "no price" if node.usd_per_hour is None else f"{format_usd(float(node.usd_per_hour))}/h"
+    price = "no price" if node.usd_per_hour is None else f"${plain_number(node.usd_per_hour, digits=5)}/h"
     rate = "no limit" if math.isinf(found.rate) else f"{format_bytes(found.rate)}/s"
     computing = f"{format_seconds(demand.compute_seconds)} of computing each"
     if not demand.is_compute_known:
@@ -58,6 +73,25 @@ def facts_told(found: Forecast) -> list[str]:
         f"{computing}",
         *([f"{told[0].upper()}{told[1:]}."] if told else []),
     ]
+
+
+def nodes_told(found: Sequence[Forecast]) -> list[str]:
+    """Say which of several nodes costs least, each in the way that is recommended on it."""
+    best = [(each.outlook(each.best).mid, each.node.name) for each in found if each.best]
+    if len(found) < 2 or not best or any(mid.unpriced for mid, _ in best):
+        return []
+    mid, name = min(best, key=lambda each: each[0].usd)
+    return [
+        f"Of {len(found)} nodes {name} costs least: {_usd(mid)}, {format_seconds(mid.wall_seconds)}. An epoch is taken "
+        "to compute as long on each; a faster node wants a forecast of its own."
+    ]
+
+
+def _reckoned(found: Forecast) -> list[str]:
+    """Say of which lines the dollars of what is recommended are the sum."""
+    lines = found.outlook(found.best).mid.lines if found.best else ()
+    told = [f"{line.what} {'?' if line.usd is None else format_usd(line.usd)}" for line in lines if line.usd != 0]
+    return [f"  = {' + '.join(told)}"] if told else []
 
 
 def way_cells(outlook: Outlook, *, is_best: bool) -> tuple[str, ...]:
@@ -104,6 +138,7 @@ def forecast_markdown(found: Sequence[Forecast]) -> str:
         lines.append(f"|---|{'---:|' * (len(HEADS) - 1)}")
         lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in rows]
         lines += ["", *(escape_markdown(sentence) + "  " for sentence in each.sentences)]
+    lines += [line for told in nodes_told(found) for line in ("", escape_markdown(told))]
     return "\n".join(lines) + "\n"
 
 

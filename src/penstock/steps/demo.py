@@ -92,6 +92,7 @@ def _job(args: DemoOptions, kind: Kind, out: Path, url: str) -> JobOptions:
         seed=args.seed,
         threads=1,
         title="Penstock demo",
+        instance_type=args.instance_type,
         source_prices="s3",  # its own server costs nothing: the bill is what S3 would cost
         verbose=args.verbose,
     )

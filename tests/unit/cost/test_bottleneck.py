@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
-from penstock.cost import bill, load_prices
 from penstock.cost.bottleneck import bottleneck
 from penstock.cost.download_first import compare_with_download
-from penstock.cost.model import CostSetting
 from penstock.records import Meters
 from support.runs import make_list_step, make_run
 
@@ -43,9 +40,7 @@ def said(
     )
     run = msgspec.structs.replace(run, epochs=epochs)
     steps = [] if rate is None else [make_list_step(step="prefetch", details={"rate_bytes_per_second": rate})]
-    setting = CostSetting(today=date(2026, 11, 21), disk=None)
-    cost = bill(run, steps=steps, evaluation=None, prices=load_prices(), setting=setting)
-    compared = compare_with_download(run, steps=steps, cost=cost)
+    compared = compare_with_download(run, steps=steps)
     assert compared is not None
     return bottleneck(run, compared)
 

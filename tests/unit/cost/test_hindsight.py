@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
@@ -93,7 +94,7 @@ def _long_run() -> tuple[RunRecord, float, float]:
 
 def test_a_run_that_waits_for_its_link_is_told_the_window_that_ends_it() -> None:
     run, size, rate = _long_run()
-    found = _told(run, _probe(rate))
+    found = _told(run, _probe(rate), instance_type="g5.8xlarge")  # whose own disk holds it
     advice = _named(found)["--window-size"]
     computed = run.epochs[0].compute_seconds
     kept = size - rate * computed
@@ -113,6 +114,15 @@ def test_a_run_that_waits_for_its_link_is_told_the_window_that_ends_it() -> None
     assert float(advice.usd_saved or 0) == pytest.approx(told / 3600 * float(price), rel=0.05)
     assert found.bottleneck.startswith("The download was the bottleneck")
     assert "--workers" not in _named(found)
+
+
+def test_a_window_that_has_to_lie_on_a_volume_gains_what_that_lets_it() -> None:
+    """400 GiB at 87.5 MB/s take 4,908 s, where the link takes 6,144 s for all and 2,048 s are computed."""
+    run, size, rate = _long_run()
+    advice = _named(_told(run, _probe(rate), instance_type="g5.xlarge"))["--window-size"]
+    kept = size - rate * run.epochs[0].compute_seconds
+    assert float(advice.seconds_saved or 0) == pytest.approx((LONG - 2) * (size / rate - kept / 87.5e6), rel=0.02)
+    assert advice.told.endswith("(W*), on gp3, which gives it at 83.4 MiB/s")
 
 
 def test_a_run_too_short_for_a_window_to_begin_to_keep_is_told_one_that_holds_all() -> None:
@@ -230,3 +240,13 @@ def test_a_run_that_waits_for_nothing_else_measures_its_link(timeline: Timeline 
     found = _told(_run(timeline=timeline))
     assert ("The download was the bottleneck" in found.bottleneck) is (rate is not None)
     assert any("W* =" in line for line in found.meanings) is (rate is not None)
+
+
+def test_from_how_many_epochs_a_download_pays_counts_requests() -> None:
+    """4 KiB a request: an epoch asks for 157,286,400 of them, 62.91 dollars that a download pays once."""
+    run, size, rate = _long_run()
+    gets = LONG * size // 4096
+    small = msgspec.structs.replace(run, meters=msgspec.structs.replace(run.meters, requests=sent(GET=gets)))
+    told = [next(line for line in _told(each, _probe(rate)).meanings if "E*" in line) for each in (run, small)]
+    assert told[1] == "E* = 2: from so many epochs on, downloading first (download-gp3) costs no more."
+    assert told[0] != told[1]

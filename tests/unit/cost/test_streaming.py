@@ -113,3 +113,15 @@ def test_the_latency_of_requests_and_the_heads_of_answers_bound_the_rate() -> No
     heads = Link(bytes_per_second=20 * MB, head_bytes=400)
     assert fetch_rate(replace(SMALL, epoch_requests=10_000), heads)[0] == pytest.approx(20 * MB / 1.04)
     assert math.isinf(fetch_rate(SMALL, Link(bytes_per_second=math.inf))[0])
+
+
+def test_what_is_kept_on_a_disk_comes_at_that_disks_rate() -> None:
+    """Half of 1 TB on a disk of 100 MB/s: 5,000 s of an epoch that computes for 3,600 s, and the first writes it."""
+    busy = replace(LONG, compute_seconds=3600.0)
+    half = Keeping(kept_bytes=5e5 * MB)
+    assert streamed(busy, half, rate=1000 * MB).seconds == pytest.approx(5 * 3600)
+    told = streamed(busy, half, rate=1000 * MB, disk_rate=100 * MB)
+    assert told.seconds == pytest.approx(5 * 5000)
+    assert told.times == pytest.approx(1 + 4 * 0.5)
+    late = replace(half, begins_bytes=1.5e6 * MB)  # half is kept of the second epoch's second half
+    assert streamed(busy, late, rate=1000 * MB, disk_rate=100 * MB).seconds == pytest.approx(3600 + 4 * 5000)

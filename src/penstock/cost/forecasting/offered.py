@@ -11,7 +11,7 @@ from penstock.cost.forecasting.ways import BLOCK_BYTES_PER_SECOND, FSX_LEAST_GIB
 from penstock.cost.prices import DISKS
 from penstock.units import GIB, format_bytes
 
-__all__ = ["ways_of"]
+__all__ = ["ways_of", "window_store"]
 
 HYBRID_PARTS = (0.25, 0.5, 0.75)
 FSX_BYTES_PER_SECOND = 200 * 2**20
@@ -24,35 +24,52 @@ def ways_of(demand: Demand, node: Node, places: Places, *, paths: Sequence[str] 
     Args:
         paths: other ways from the source to price a stream on.
     """
-    nvme = Store(item="", bytes_per_second=math.inf, room_bytes=node.nvme_bytes)
-    volume = DISKS.get(node.provider, DISKS["aws"])
-    rate = min(BLOCK_BYTES_PER_SECOND, node.disk_bytes_per_second or math.inf)
-    block = Store(item=volume, bytes_per_second=rate)
-    on_node = node.nvme_bytes >= places.window_bytes
-    where = "the node's own disk" if on_node else volume
+    nvme, block = _nvme(node), _block(node)
+    store = window_store(node, places.window_bytes)
+    where = store.item or "the node's own disk"
     window = Way(
         name="window",
         told=f"stream through a window of {format_bytes(places.window_bytes)} on {where}",
         window_bytes=places.window_bytes,
-        window_store=nvme if on_node else block,
+        window_store=store,
     )
     return [
         Way(name="stream", told="stream each epoch anew, in a window that keeps nothing", window_bytes=0.0),
         *([window] if places.window_bytes else []),
-        *_hybrids(demand, node, places, nvme, block),
+        *_hybrids(demand, node, places),
         *_downloads(demand, node, nvme, block),
         *(_repeated(window, passes) for passes in places.passes if 1 < passes <= demand.epochs),
         *_elsewhere(window, node, block, paths),
     ]
 
 
-def _hybrids(demand: Demand, node: Node, places: Places, nvme: Store, block: Store) -> Iterator[Way]:
+def window_store(node: Node, size_bytes: float) -> Store:
+    """Return what a window of such a size lies on: the node's own disk where it fits there, else a volume.
+
+    Of a machine that is not known the volume is no limit: what the window keeps may lie in its memory.
+    """
+    if node.nvme_bytes >= size_bytes:
+        return _nvme(node)
+    block = _block(node)
+    return block if node.disk_bytes_per_second else replace(block, bytes_per_second=math.inf)
+
+
+def _nvme(node: Node) -> Store:
+    return Store(item="", bytes_per_second=math.inf, room_bytes=node.nvme_bytes)
+
+
+def _block(node: Node) -> Store:
+    rate = min(BLOCK_BYTES_PER_SECOND, node.disk_bytes_per_second or math.inf)
+    return Store(item=DISKS.get(node.provider, DISKS["aws"]), bytes_per_second=rate)
+
+
+def _hybrids(demand: Demand, node: Node, places: Places) -> Iterator[Way]:
     for part in HYBRID_PARTS:
         kept = part * demand.epoch_bytes / places.kept_share
         if kept > places.window_bytes:
-            store = nvme if node.nvme_bytes >= kept else block
             told = f"keep {part:.0%} of the data in a window of {format_bytes(kept)} and stream the rest"
-            yield Way(name=f"hybrid-{part:.0%}".rstrip("%"), told=told, window_bytes=kept, window_store=store)
+            name, store = f"hybrid-{part:.0%}".rstrip("%"), window_store(node, kept)
+            yield Way(name=name, told=told, window_bytes=kept, window_store=store)
 
 
 def _downloads(demand: Demand, node: Node, nvme: Store, block: Store) -> Iterator[Way]:

@@ -18,6 +18,8 @@ __all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "forecast_ways"]
 
 LOW_RATE, LOW_COMPUTE = 1.25, 0.9
 HIGH_RATE, HIGH_COMPUTE, HIGH_REQUESTS = 0.75, 1.1, 1.02
+ALIKE = 0.05
+"""Of dollars or time: less is no difference that a forecast could tell."""
 ASSUMPTIONS = (
     "An epoch takes the longer of its computing and its bytes: the prefetcher works while the node computes.",
     "A window keeps what reading ahead leaves of it, once it has been full and its rate was watched for some seconds; "
@@ -52,6 +54,7 @@ class Forecast:
     Attributes:
         outlooks: of all ways, as they were asked for.
         best: name of the way that is recommended, empty where no way fits.
+        quickest: name of the way that takes least of those that may be recommended, empty where that is the best.
         rate: bytes per second that a stream gets.
         market: whose prices these are.
         asked: options of `penstock run` that name the data, as words.
@@ -66,6 +69,7 @@ class Forecast:
     outlooks: tuple[Outlook, ...]
     breakevens: Breakevens
     best: str
+    quickest: str
     rate: float
     market: Market
     asked: tuple[str, ...] = ()
@@ -75,6 +79,11 @@ class Forecast:
     def outlook(self, name: str) -> Outlook:
         """Return a way by its name."""
         return next(each for each in self.outlooks if each.mid.way.name == name)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something has no price that streaming or the download of the break-evens would take."""
+        return any(self.outlook(name).mid.unpriced for name in ("stream", self.breakevens.download))
 
     @property
     def recommendation(self) -> str:
@@ -90,15 +99,27 @@ class Forecast:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Say what the break-evens mean."""
-        found = self.breakevens.sentences(self.demand, self.rate, is_priced=self.node.usd_per_hour is not None)
-        emitted = (self.co2_told,) if self.co2_told else ()
+        is_priced = self.node.usd_per_hour is not None
+        found = self.breakevens.sentences(self.demand, self.rate, is_priced=is_priced)
+        if is_priced and self.is_open:
+            found = (f"{found[0].removesuffix('.')}, as far as prices are known.", *found[1:])
+        more = (*self._quicker(), *([self.co2_told] if self.co2_told else []))
         if self.demand.is_compute_known:
-            return (*found, *emitted)
+            return (*found, *more)
         return (
             "How long an epoch computes is not known, and is taken to be nothing: times, dollars and E* are the least "
             "that they can be; state it, or name the record of an earlier run.",
             found[0],
-            *emitted,
+            *more,
+        )
+
+    def _quicker(self) -> tuple[str, ...]:
+        if not self.quickest:
+            return ()
+        quick, best = self.outlook(self.quickest).mid, self.outlook(self.best).mid
+        return (
+            f"Quickest is {self.quickest}: {format_seconds(quick.wall_seconds)} for {format_usd(float(quick.usd))}, "
+            f"where {self.best} takes {format_seconds(best.wall_seconds)} for {format_usd(float(best.usd))}.",
         )
 
 
@@ -126,6 +147,7 @@ def forecast_ways(
 
     is_priced = node.usd_per_hour is not None
     epochs = first_epochs(lambda n: usd(streamed, n), lambda n: usd(download.mid.way, n)) if is_priced else None
+    best, quickest = _best([each.mid for each in outlooks], is_priced=is_priced)
     return Forecast(
         demand=demand,
         link=link,
@@ -133,7 +155,8 @@ def forecast_ways(
         places=places,
         outlooks=tuple(outlooks),
         breakevens=breakevens_of(demand, rate, epochs=epochs, download=download.mid.way.name),
-        best=_best([each.mid for each in outlooks], is_priced=is_priced),
+        best=best,
+        quickest=quickest,
         rate=rate,
         market=market,
     )
@@ -146,11 +169,28 @@ def _download(outlooks: Sequence[Outlook]) -> Outlook:
     return min(fitting, key=lambda each: each.mid.usd)
 
 
-def _best(costs: Sequence[WayCost], *, is_priced: bool) -> str:
-    """Return the way that costs least, or takes least where the node has no price; empty where none fits."""
+def _best(costs: Sequence[WayCost], *, is_priced: bool) -> tuple[str, str]:
+    """Return the way to take, empty where none fits, and the quickest, empty where that is no quicker.
+
+    That is the cheapest, or where others cost as much the quickest of them; the quickest where the node has no price.
+    """
     usual = [each for each in costs if each.way.is_usual and each.fits]
     if not usual:
-        return ""
+        return "", ""
     fewest = min(len(each.unpriced) for each in usual)
     usual = [each for each in usual if len(each.unpriced) == fewest]
-    return min(usual, key=lambda each: (each.usd if is_priced else 0, each.wall_seconds, each.usd)).way.name
+    quickest = min(usual, key=lambda each: (each.wall_seconds, each.usd))
+    if not is_priced:
+        return quickest.way.name, ""
+    most = float(min(each.usd for each in usual)) * (1 + ALIKE)
+    cheap = [each for each in usual if float(each.usd) <= most]
+    longest = min(each.wall_seconds for each in cheap) * (1 + ALIKE)
+    best = min((each for each in cheap if each.wall_seconds <= longest), key=lambda each: (each.usd, each.wall_seconds))
+    is_quicker = quickest.wall_seconds * (1 + ALIKE) < best.wall_seconds
+    return best.way.name, _cheapest_of(usual, quickest.wall_seconds) if is_quicker else ""
+
+
+def _cheapest_of(usual: Sequence[WayCost], seconds: float) -> str:
+    """Return the cheapest of those that take as long."""
+    alike = [each for each in usual if each.wall_seconds <= seconds * (1 + ALIKE)]
+    return min(alike, key=lambda each: each.usd).way.name

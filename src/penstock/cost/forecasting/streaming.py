@@ -152,23 +152,32 @@ def _worth(kept_bytes: float, window_bytes: float) -> float:
     return kept_bytes if kept_bytes >= LEAST_SHARE * window_bytes else 0.0
 
 
-def streamed(demand: Demand, keeping: Keeping, *, rate: float, first: float = 0.0) -> Streamed:
-    """Return what all epochs take, each the longer of its computing and its bytes.
+def streamed(
+    demand: Demand, keeping: Keeping, *, rate: float, first: float = 0.0, disk_rate: float = math.inf
+) -> Streamed:
+    """Return what all epochs take, each the longest of its computing, its bytes, and what its disk reads and writes.
 
     The epoch in which keeping begins fills what is kept with what is left of it, the next one with the rest.
 
     Args:
         first: seconds before the first samples are there, that computing waits for.
+        disk_rate: bytes per second of the disk that kept samples are put on, and read from in each epoch after that.
     """
     size = demand.epoch_bytes
     whole, left = int(keeping.begins_bytes // size), 1 - keeping.begins_bytes % size / size
     kept = keeping.kept_bytes
-    epochs = [(whole + 1, size), (1, size - min(kept, left * size)), (max(0, demand.epochs - whole - 2), size - kept)]
+    filled = min(kept, left * size)
+    epochs = [  # how many, what they read from the source, what they write to the disk or read there
+        (whole, size, 0.0),
+        (1, size, filled),
+        (1, size - filled, kept),
+        (max(0, demand.epochs - whole - 2), size - kept, kept),
+    ]
     computed, read_all = demand.compute_seconds, size / rate
     seconds, moved, due = max(computed + first, read_all) - max(computed, read_all), 0.0, demand.epochs
-    for number, read in epochs:
+    for number, read, kept_there in epochs:
         taken = min(number, due)
-        seconds += taken * max(computed, read / rate)
+        seconds += taken * max(computed, read / rate, kept_there / disk_rate)
         moved, due = moved + taken * read, due - taken
     return Streamed(seconds=seconds, times=moved / size)
 

@@ -1,7 +1,8 @@
 """The ways that data may go, and what each takes: wall time, stall, dollars by line, disk.
 
-An epoch that is streamed takes max(Tc, bytes/B); one that is read from a disk max(Tc, D/disk). B is the least of the
-link, the node's network as it lasts, and for a download what its disk can write. Dollars are those of prices; a line
+An epoch that is streamed takes max(Tc, bytes/B, K/disk), where K is what the window keeps on a disk; one that is read
+from a disk max(Tc, D/disk). B is the least of the link, the node's network as it lasts, and for a download what its
+disk can write. Dollars are those of prices; a line
 whose price is not known has none, and is told.
 """
 
@@ -173,7 +174,8 @@ def _streamed(way: Way, demand: Demand, link: Link, rate: float, places: Places)
     if not places.keeps_at_once:
         keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=places.kept_share)
     first = first_seconds(demand, link, rate=rate, window_bytes=window)
-    return streamed(demand, keeping, rate=rate, first=first)
+    disk_rate = math.inf if way.window_store is None else way.window_store.bytes_per_second
+    return streamed(demand, keeping, rate=rate, first=first, disk_rate=disk_rate)
 
 
 def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:

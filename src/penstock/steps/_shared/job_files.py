@@ -6,10 +6,10 @@ from pathlib import Path
 
 from penstock.manifest import ManifestReader
 from penstock.observe.labels import metric_text, metrics_line
-from penstock.records import Evaluation, Meters, RunRecord, StepRecord, read_record
+from penstock.records import CostReport, Evaluation, Meters, RunRecord, StepRecord, read_record
 from penstock.steps._shared.mix_told import mix_lines
 from penstock.texts import counted
-from penstock.units import format_bytes, format_seconds
+from penstock.units import format_bytes, format_seconds, format_usd
 
 __all__ = ["JobFiles", "describe"]
 
@@ -79,6 +79,7 @@ def describe(files: JobFiles) -> str:
         *(("note", note) for note in found.notes),
         *(("drawn", line.removeprefix("drawn ")) for line in mix_lines(record)),
         *_skipped_rows(record, found),
+        ("cost", _cost(read_record(files.cost, CostReport))),
         ("report", str(files.html)),
     ]
     return "".join(f"{name:>14}  {value}\n" for name, value in rows)
@@ -95,6 +96,18 @@ def _stall(record: RunRecord) -> str:
     if not record.epochs:  # it is measured by epochs
         return "– (no epoch was finished)"
     return f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"
+
+
+def _cost(bill: CostReport) -> str:
+    """Tell the total, what waiting was of it, and what is not in it."""
+    from penstock.report.bill_figures import told_total  # here: whoever looks for files does without bills
+    from penstock.report.tables import lower
+
+    waited = "" if not bill.stall_usd else f", of it waiting for data {format_usd(bill.stall_usd)}"
+    without = f"; no price is known of: {', '.join(map(lower, bill.unpriced))}" if bill.unpriced else ""
+    if any(line.unit == "hour" and line.usd is None for line in bill.lines):
+        without += " (--instance-type names the node)"
+    return f"{told_total(bill)}{waited}{without}" if bill.lines else "nothing that could be billed"
 
 
 def _window(meters: Meters) -> str:

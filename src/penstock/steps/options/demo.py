@@ -70,4 +70,11 @@ class DemoOptions(CommonOptions):
         metavar="N",
         told="passes over the data (default: 5 of EEG, 6 of X-rays, 8 of clips and videos, 2 of text)",
     )
+    instance_type: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="NAME",
+        told="node whose price the bill takes, like g4dn.xlarge, though this machine runs it (default: this machine's, "
+        "where it is a cloud's)",
+    )
     seed: int = option(read=seed_number, default=0, metavar="N", told="of dataset, order and weights (default: 0)")
