@@ -68,6 +68,19 @@ def test_what_has_commas_on_a_command_line_may_be_a_list(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_what_has_commas_among_a_task_s_options_may_be_a_list(tmp_path: Path) -> None:
+    text = "option: {train-releases: [R1, R2], channels: [01, 2], mini: true}"
+    jsonschema.validate(yaml.safe_load(text), config_schema("run", options_of("run")))
+    assert words(tmp_path, text) == [
+        *("run", "--option=train-releases=R1,R2", "--option=channels=01,2", "--option=mini=true")
+    ]
+    for wrong in ("[R1, ~]", '["R1,R2"]'):
+        with pytest.raises(ConfigError, match=r":1: option 'train-releases' is .* without commas"):
+            words(tmp_path, f"option: {{train-releases: {wrong}}}")
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        words(tmp_path, "option: {train-releases: [[R1]]}")
+
+
 @pytest.mark.parametrize("step", ["list", "run", "compare-modes", "demo"])
 def test_a_file_names_a_challenge(tmp_path: Path, step: str) -> None:
     assert words(tmp_path, "challenge: c2", step=step) == [step, "--task=eeg-c2"]
@@ -106,9 +119,11 @@ def test_splits_of_eeg_have_flags_that_stand_for_options(capsys: pytest.CaptureF
         *("run", "--task=eeg-c1", "--option", "train-releases=R1,R2", "--option", "test-subjects=./s.txt", "--mini")
     ]
     assert main(["list", "--source", "x", "--task", "images", "--train-releases", "R1"]) == 2
-    assert main(["list", "--source", "x", "--task", "eeg-c1", "--train-releases"]) == 2
     assert main(["train", "--train-releases", "R1"]) == 2
     assert "unrecognized arguments: --train-releases" in capsys.readouterr().err
+    for words in (["--train-releases"], ["--train-releases", "--mini"]):
+        assert main(["list", "--source", "x", "--task", "eeg-c1", *words]) == 2
+        assert "error: --train-releases without names: write" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["--config=", "--config "])

@@ -35,7 +35,7 @@ def with_challenge(words: Sequence[str]) -> Sequence[str]:
     Likewise the flags of ``_SPLITS`` by ``--option``.
 
     Raises:
-        ConfigError: there is no such challenge, or a task is named beside it.
+        ConfigError: there is no such challenge, a task is named beside it, or a flag has no value.
     """
     if not words or not has_challenge(words[0]):
         return words
@@ -49,7 +49,11 @@ def with_challenge(words: Sequence[str]) -> Sequence[str]:
 
 
 def _with_options(words: Sequence[str]) -> list[str]:
-    """Replace ``--train-releases R1`` by ``--option train-releases=R1``, and others of their kind."""
+    """Replace ``--train-releases R1`` by ``--option train-releases=R1``, and others of their kind.
+
+    Raises:
+        ConfigError: there are no names behind one.
+    """
     found: list[str] = []
     rest = iter(words)
     for word in rest:
@@ -57,8 +61,10 @@ def _with_options(words: Sequence[str]) -> list[str]:
         if flag not in _SPLITS or words[0] == "demo":
             found.append(word)
             continue
-        given = value if has_value else next(rest, None)
-        found += [word] if given is None else ["--option", f"{flag.removeprefix('--')}={given}"]
+        given = value if has_value else next(rest, "--")
+        if given.startswith("--"):
+            raise ConfigError(f"{flag} without names", fix="write them behind it, with commas between them")
+        found += ["--option", f"{flag.removeprefix('--')}={given}"]
     return found
 
 

@@ -147,8 +147,16 @@ def _value(node: yaml.Node, where: str, *, as_text: bool) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [scalar_of(one, where, as_text=as_text) for one in node.value]
     if isinstance(node, yaml.MappingNode):
-        return {str(key.value): scalar_of(one, where, as_text=False) for key, one in node.value}
+        return {str(key.value): _value_of_pair(one, where) for key, one in node.value}
     return scalar_of(node, where, as_text=as_text)
+
+
+def _value_of_pair(node: yaml.Node, where: str) -> Any:
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        return [scalar_of(one, where, as_text=True) for one in node.value]
+    return scalar_of(node, where, as_text=False)
 
 
 def _options(options: type[Options]) -> dict[str, Option]:

@@ -75,7 +75,9 @@ def words_of(name: str, option: Option, value: Any) -> list[str]:
         is_list = option.is_joined and isinstance(value, list)
         return _words_of_one(name, option, _joined(name, option, value) if is_list else value)
     if option.takes_pairs and isinstance(value, dict):
-        value = [f"{key}={_plain(one)}" for key, one in value.items()]
+        value = [
+            f"{key}={_joined(key, option, one) if isinstance(one, list) else _plain(one)}" for key, one in value.items()
+        ]
     return [
         word for one in (value if isinstance(value, list) else [value]) for word in _words_of_one(name, option, one)
     ]
