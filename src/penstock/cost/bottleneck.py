@@ -23,7 +23,10 @@ _MOST_OF_IT: Final = 0.5
 """Of the training passes: what waits for longer than it computes is held up by its data."""
 _MOST_REPEAT: Final = 1000
 _DECODE_FASTER: Final = "Decode in more processes (--workers), or once for all epochs (--mode preprocess)."
-_FIRST_BYTES: Final = "The link is fast enough: what was waited for came at the start, of which a longer run has less."
+_FAST_ENOUGH: Final = (
+    "The link is fast enough for that: what is waited for at the start is less of a longer run, and a larger window has "
+    "more there in time later on."
+)
 
 
 def bottleneck(run: RunRecord, compared: Comparison) -> str:
@@ -62,7 +65,7 @@ def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
     if cause == "decoding":
         was_there = waited_for_download(run) is False
         return cause, "the bytes were there before they were decoded" if was_there else needs, _DECODE_FASTER
-    return f"the {cause}", needs, _FIRST_BYTES if link_seconds <= computed else f"It is mended by {mends}."
+    return f"the {cause}", needs, _FAST_ENOUGH if link_seconds <= computed else f"It is mended by {mends}."
 
 
 def cause_of(run: RunRecord, compared: Comparison) -> Literal["download", "decoding", "data"]:

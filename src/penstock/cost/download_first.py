@@ -83,12 +83,12 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     kept = meters.reused_bytes / (epochs - 1) if epochs > 1 and passes == 1 else 0.0
     rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]
     measured = max(rates, default=0.0) or _own_rate(run) or 0.0
-    busy_seconds = run.compute_seconds + sum(epoch.valid_seconds for epoch in run.epochs)
+    validated = sum(max(0.0, epoch.valid_seconds - epoch.valid_stall_seconds) for epoch in run.epochs)
     feed = Feed(
         epoch_bytes=epoch_bytes,
         window_bytes=min(kept, epoch_bytes, meters.window_bytes),
         rate_bytes_per_second=measured or meters.bytes_downloaded / run.wall_seconds,
-        compute_seconds=busy_seconds / epochs,
+        compute_seconds=(run.compute_seconds + validated) / epochs,
     )
     return feed, measured > 0
 

@@ -20,8 +20,11 @@ _MOST_OF_STALL = 0.5
 
 
 def waited_for_download(run: RunRecord) -> bool | None:
-    """Tell whether what a run waited for was mostly that bytes came; None where its window did not count that."""
-    stall = sum(epoch.stall_seconds for epoch in run.epochs)
+    """Tell whether what a run waited for was mostly that bytes came; None where its window did not count that.
+
+    Validations count: the window does not tell what it lacked for them from what it lacked for training.
+    """
+    stall = run.stall_seconds + run.valid_stall_seconds
     if not stall or not run.meters.fetching_microseconds:
         return None
     return run.meters.starved_microseconds / 1e6 >= _MOST_OF_STALL * stall

@@ -23,6 +23,8 @@ def said(
     rate: float | None,
     fetching: float = 0.0,
     starved: float = 0.0,
+    valid: float = 0.0,
+    valid_stall: float = 0.0,
     **config: Any,
 ) -> str:
     """Return what is said of epochs of so many seconds, that each moved some bytes over a link of a rate."""
@@ -35,7 +37,13 @@ def said(
     )
     run = make_run(num_epochs=EPOCHS, meters=meters, config=config)
     epochs = tuple(
-        msgspec.structs.replace(each, stall_seconds=stall, compute_seconds=compute, valid_seconds=0.0)
+        msgspec.structs.replace(
+            each,
+            stall_seconds=stall,
+            compute_seconds=compute,
+            valid_seconds=valid,
+            valid_stall_seconds=valid_stall,
+        )
         for each in run.epochs
     )
     run = msgspec.structs.replace(run, epochs=epochs)
@@ -94,12 +102,25 @@ def test_a_run_knows_itself_whether_it_waited_for_bytes_and_how_fast_they_came()
     assert decoded == said(stall=8.0, compute=2.0, downloaded=1000, rate=100.0, fetching=3.0, starved=1.0)
 
 
-def test_a_link_that_was_waited_for_at_the_start_alone_is_fast_enough() -> None:
-    told = said(stall=2.0, compute=8.0, downloaded=1000, rate=None, fetching=3.0, starved=2.0)
-    assert "The wait was for the download" in told
+@pytest.mark.parametrize(("stall", "compute", "valid"), [(2.0, 8.0, 0.0), (4.0, 2.0, 6.0)])
+def test_a_link_that_is_fast_enough_for_an_epoch_is_not_what_is_to_be_mended(
+    stall: float, compute: float, valid: float
+) -> None:
+    """It may have been waited for at the start, or between computing and validation that a small window cuts apart."""
+    told = said(stall=stall, compute=compute, downloaded=1000, rate=None, fetching=3.0, starved=3.0, valid=valid)
+    assert "he download" in told
     assert told.endswith(
-        "The link is fast enough: what was waited for came at the start, of which a longer run has less."
+        "The link is fast enough for that: what is waited for at the start is less of a longer run, and a larger "
+        "window has more there in time later on."
     )
+
+
+def test_bytes_that_a_validation_waited_for_are_not_what_training_waited_for() -> None:
+    """Training waited 4 s for decoding, a validation 6 s, for half of which its bytes were not there."""
+    given: dict[str, Any] = {"stall": 4.0, "compute": 2.0, "downloaded": 1000, "rate": None, "fetching": 8.0}
+    told = said(**given, starved=3.0, valid=7.0, valid_stall=6.0)
+    assert told.startswith("Decoding was the bottleneck")
+    assert said(**given, starved=8.0, valid=7.0, valid_stall=6.0).startswith("The download was the bottleneck")
 
 
 @pytest.mark.parametrize("repeat", [{}, {"repeat": 3}])
