@@ -24,8 +24,8 @@ _MOST_OF_IT: Final = 0.5
 _MOST_REPEAT: Final = 1000
 _DECODE_FASTER: Final = "Decode in more processes (--workers), or once for all epochs (--mode preprocess)."
 _FAST_ENOUGH: Final = (
-    "The link is fast enough for that: what is waited for at the start is less of a longer run, and a larger window has "
-    "more there in time later on."
+    "The link is fast enough for that: what is waited for at the start is less of a longer run, and a larger window "
+    "has more there in time later on."
 )
 
 
