@@ -47,7 +47,6 @@ from pipelines.declared import IMAGES
 from pipelines.form import Form
 from pipelines.packing import PARTS_AT_ONCE
 from pipelines.parameters import Parameter as Field
-from pipelines.parameters import parameters_of
 from pipelines.pods import PREFETCH_LABEL, SECRET_KEYS, WINDOW_ANNOTATION, Settings, volume_limit
 
 __all__ = ["FILES", "RETRYABLE_CODES", "Files", "make_workflow_template"]
@@ -249,7 +248,7 @@ def _given_parameter(field: Field) -> Parameter:
 def _own_parameters() -> Iterator[Parameter]:
     default = Settings()
     for name, value, told in (
-        ("window_size", default.window_size, parameters_of("train")["window_size"].told),
+        ("window_size", default.window_size, "Bound of the window, of all steps and the sidecar, like 32Mi or 1.5Gi."),
         (
             "window_volume_size",
             volume_limit(default.window_size),

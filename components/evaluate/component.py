@@ -16,7 +16,7 @@ def evaluate(
     metrics_ui: dsl.Output[dsl.Metrics],
     plot: dsl.Output[dsl.HTML],
     window: str = "",
-    window_size: str = "256Mi",
+    window_size: str = "",
     prefetch: str = "auto",
     model: str = "",
     run_root: str = "",
@@ -31,7 +31,8 @@ def evaluate(
         plan: Plan of the list step.
         checkpoint: Weights of the train step.
         window: Folder of the window. Empty is a temporary one.
-        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi.
+        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi. Empty is 256Mi, or what the task says: 10Gi
+            of video-text.
         prefetch: Who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one.
             One of auto, sidecar, process.
         model: Network of the checkpoint; to be given where it is your own (package.module:factory), whose code is run.

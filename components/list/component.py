@@ -18,6 +18,7 @@ def list_(
     anonymous: bool = False,
     task: str = "",
     task_options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
+    window_size: str = "",
     run_root: str = "",
     run_id: str = "",
     fail_fast: bool = True,
@@ -35,6 +36,8 @@ def list_(
         task: What is learnt. Like chat, clips, video-text, eeg-c1, eeg-c2, eeg-events, images, table, text, xray, or
             your own.
         task_options: Options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}.
+        window_size: Window that it will be read through, by which parts of --repeat are chosen. Empty is 256Mi, or what
+            the task says: 10Gi of video-text.
         run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a
             folder of its id there. Empty is none, so that a step that is tried again begins anew.
         run_id: Name of the run, which a run root needs.
@@ -62,6 +65,8 @@ def list_(
             task,
             "--task-options",
             task_options,
+            "--window-size",
+            window_size,
             "--run-root",
             run_root,
             "--run-id",

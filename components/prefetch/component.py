@@ -13,7 +13,7 @@ def prefetch(
     plan: dsl.Input[dsl.Artifact],
     record: dsl.Output[dsl.Artifact],
     window: str = "",
-    window_size: str = "256Mi",
+    window_size: str = "",
     prefetch: str = "process",
     instance_type: str = "",
     model: str = "",
@@ -31,7 +31,8 @@ def prefetch(
         manifest: Manifest of the list step.
         plan: Plan of the list step.
         window: Folder of the window. Empty is a temporary one.
-        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi.
+        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi. Empty is 256Mi, or what the task says: 10Gi
+            of video-text.
         prefetch: Who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one.
             One of auto, sidecar, process.
         instance_type: Node of training: warned of where it has no price.

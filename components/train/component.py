@@ -14,7 +14,7 @@ def train(
     checkpoint: dsl.Output[dsl.Model],
     record: dsl.Output[dsl.Artifact],
     window: str = "",
-    window_size: str = "256Mi",
+    window_size: str = "",
     prefetch: str = "auto",
     model: str = "",
     epochs: int = 10,
@@ -32,7 +32,8 @@ def train(
         manifest: Manifest of the list step.
         plan: Plan of the list step.
         window: Folder of the window. Empty is a temporary one.
-        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi.
+        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi. Empty is 256Mi, or what the task says: 10Gi
+            of video-text.
         prefetch: Who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one.
             One of auto, sidecar, process.
         model: Network: one of the task's, or your own, as package.module:factory, which is called with shape= and

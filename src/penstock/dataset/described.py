@@ -32,6 +32,7 @@ from penstock.stream.checks import called_with, choice, count
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.words import in_python
 from penstock.temporary import TemporaryFolder
+from penstock.units import GIB
 
 if TYPE_CHECKING:
     from penstock.stream import Stream
@@ -40,8 +41,8 @@ __all__ = ["WHERE", "Dataset", "checked", "of_options"]
 
 WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays", "storage_options")
 """Arguments that say where a dataset lies."""
-_LOADING: Final = {"batch_size": 1, "window": "1Gi"}
-"""Arguments of ``loader`` that nobody gives."""
+_WINDOW_BYTES: Final = GIB
+"""Bound of a loader's window that nobody gives, where no task names one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
@@ -228,7 +229,7 @@ class Dataset(Changed, TextVerbs):
         Args:
             batch_size: None is what the file says that the dataset was opened of, or 1.
             transform: None is that of the file, where it says one.
-            window: None is what the file says, or "1Gi".
+            window: None is what the file says, or what the task names, like "10Gi" of videos and captions, or "1Gi".
 
         Raises:
             SourceError: the source could not be listed.
@@ -268,7 +269,7 @@ class Dataset(Changed, TextVerbs):
         known = inspect.signature(Dataset.loader).parameters
         defaults = {name: each.default for name, each in known.items() if name != "self"}
         given = {**defaults, "files": False, **self.source, **loading}
-        usual = {**_LOADING, **self.loading}
+        usual = {"batch_size": 1, "window": self._usual_window(), **self.loading}
         given |= {name: value for name, value in usual.items() if given[name] is None}
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
@@ -282,6 +283,13 @@ class Dataset(Changed, TextVerbs):
             return made
         collate = CollateLeft(made.decoder.collate, of_batches, before=len(of_values))
         return replace(made, decoder=replace(made.decoder, collate=collate))
+
+    def _usual_window(self) -> int:
+        if self.task == "objects":
+            return _WINDOW_BYTES
+        from penstock.tasks.registry import window_bytes_of  # here: objects are of no task
+
+        return window_bytes_of(self.task, None, otherwise=_WINDOW_BYTES)
 
     def _decode(self, *, augments: bool) -> Decoder:
         """Return what makes values of extents' bytes.

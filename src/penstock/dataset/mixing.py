@@ -108,7 +108,7 @@ class Mixed(ChangedMix, TextVerbs):
                 )
         given = {"batch_size": batch_size, **options}
         with in_python():
-            asked = [dataset.opened_with(given) for dataset in self.datasets]
+            asked = _sharing([dataset.opened_with(given) for dataset in self.datasets])
             parts = window_parts(self.weighed)
             own = [_own(each, number, parts[number], self.stop) for number, each in enumerate(asked)]
         return MixedLoader(asked[0], own, weighed=self.weighed, rule=self.rule, limits=self.limits, seed=self.seed)
@@ -128,6 +128,12 @@ def window_parts(weighed: Weighed) -> list[float]:
 def member_seed(seed: int, number: int) -> int:
     """Return the seed of a dataset's own order, so that none is shuffled as another is."""
     return (seed + 0x9E3779B9 * number) % 2**32
+
+
+def _sharing(asked: Sequence[Options]) -> list[Options]:
+    """Return members' options with the one window that they share out: the largest, where tasks name others."""
+    window_bytes = max(each.window_bytes for each in asked)
+    return [replace(each, window_bytes=window_bytes) for each in asked]
 
 
 def _own(asked: Options, number: int, part: float, stop: Stop) -> Options:

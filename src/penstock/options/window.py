@@ -7,11 +7,25 @@ from typing import Literal, get_args
 
 from penstock.options.child import ChildOptions
 from penstock.options.declaration import Options, choice, option
-from penstock.options.readers import bytes_option, optional_path, positive_int, seconds_option
+from penstock.options.readers import bytes_option, optional_bytes, optional_path, positive_int, seconds_option
 from penstock.options.rules import Change
 from penstock.units import GIB, MIB
 
-__all__ = ["BadMode", "CacheOptions", "MetersOption", "PrefetchName", "ServingOptions", "WindowOptions"]
+__all__ = [
+    "USUAL_WINDOW",
+    "USUAL_WINDOW_BYTES",
+    "BadMode",
+    "CacheOptions",
+    "MetersOption",
+    "PrefetchName",
+    "ServingOptions",
+    "WindowOptions",
+]
+
+USUAL_WINDOW_BYTES = 256 * MIB
+"""Of a window that nobody gives a bound, where no task names one."""
+USUAL_WINDOW = "256Mi, or what the task says: 10Gi of video-text"
+"""The same, for a person."""
 
 BadMode = Literal["fail", "skip"]
 PrefetchName = Literal["auto", "sidecar", "process"]
@@ -38,11 +52,11 @@ class _Bounds(Options, group="window", change=Change.FREE):
         told="folder of the window (default: a temporary one)",
         by_pipeline=True,
     )
-    window_size: int = option(
-        read=bytes_option,
-        default=256 * MIB,
+    window_size: int | None = option(
+        read=optional_bytes,
+        default=None,
         metavar="SIZE",
-        told="bound on everything in the folder, like 32Mi or 1.5Gi (default: 256Mi)",
+        told=f"bound on everything in the folder, like 32Mi or 1.5Gi (default: {USUAL_WINDOW})",
         by_pipeline=True,
     )
     prefetch: PrefetchName = choice(
@@ -57,6 +71,11 @@ class _Bounds(Options, group="window", change=Change.FREE):
         metavar="TIME",
         told="how long the prefetcher may show no sign of life (default: 60s)",
     )
+
+    @property
+    def window_bytes(self) -> int:
+        """Bound of the window; what its task names is given as ``window_size`` by whoever knows the task."""
+        return self.window_size or USUAL_WINDOW_BYTES
 
 
 class CacheOptions(Options, group="window", change=Change.FREE, in_pipelines=False):

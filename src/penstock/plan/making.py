@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.manifest import ManifestInfo
 from penstock.options.plan import ShuffleOptions
-from penstock.options.window import WindowOptions
+from penstock.options.window import USUAL_WINDOW_BYTES
 from penstock.plan.order import choose_blocks, choose_mix
 from penstock.plan.repeating import choose_repeat, usual_part_bytes
 from penstock.records import Plan, Repeat, Shuffle
@@ -23,7 +23,7 @@ def make_plan(
     Raises:
         ConfigError: it cannot be shuffled like that.
     """
-    repeat = _repeat(info, asked, window_bytes or WindowOptions.window_size)
+    repeat = _repeat(info, asked, window_bytes or USUAL_WINDOW_BYTES)
     is_mixed = info.num_samples > info.num_extents and asked.shuffle != "none"
     return Plan(
         manifest_fingerprint=info.fingerprint,

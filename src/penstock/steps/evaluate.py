@@ -28,6 +28,7 @@ from penstock.steps._shared.preflight import Intended, check_fit, fitting_batch,
 from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.steps._shared.trained import check_model_asked, trained_model
 from penstock.steps.options.evaluate import EvaluateOptions
+from penstock.tasks.registry import window_bytes_of
 from penstock.texts import counted
 from penstock.train.checkpoint import load_weights
 from penstock.train.checkpoint_file import Weights
@@ -50,7 +51,8 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
     data = open_dataset(args)
     listed = data.listing.whole()
     info = listed.info
-    room = room_of(args.window, args.window_size, args.prefetch, listed.manifest)
+    window_bytes = window_bytes_of(data.task.name, args.window_size)
+    room = room_of(args.window, window_bytes, args.prefetch, listed.manifest)
     wanted = Intended(room=room, workers=args.workers, evaluated=args.split)
     check_fit(listed, wanted)
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))

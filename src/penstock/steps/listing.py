@@ -29,6 +29,7 @@ from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.listing import ListOptions
 from penstock.steps.options.parser import Parser
+from penstock.tasks.registry import window_bytes_of
 from penstock.texts import counted, printable
 from penstock.units import format_bytes
 
@@ -143,7 +144,8 @@ def _list_described(args: ListOptions, counts: MeterFile) -> ManifestInfo:
 
 
 def _plan(args: ListOptions, info: ManifestInfo) -> Plan:
-    return make_plan(info, args, seed=args.seed, num_lanes=args.lanes)
+    window_bytes = window_bytes_of(info.task, args.window_size)
+    return make_plan(info, args, seed=args.seed, num_lanes=args.lanes, window_bytes=window_bytes)
 
 
 @contextlib.contextmanager

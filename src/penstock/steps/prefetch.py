@@ -41,6 +41,7 @@ from penstock.steps._shared.mix_members import members_of
 from penstock.steps._shared.run_root import recorded
 from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.prefetch import PrefetchOptions
+from penstock.tasks.registry import window_bytes_of
 from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader, asked_cache
@@ -91,7 +92,7 @@ def run(args: PrefetchOptions) -> int:
         f"streamed {record.details['samples']:.0f} samples, {format_bytes(record.meters.sample_bytes)}, in "
         f"{format_seconds(record.wall_seconds)} ({format_bytes(rate)}/s); first sample after "
         f"{format_seconds(record.details['seconds_to_first_sample'])}; window at most "
-        f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(args.window_size)}\n"
+        f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(record.meters.window_bytes)}\n"
     )
     return 0
 
@@ -135,7 +136,7 @@ async def _serve(args: PrefetchOptions, window: Path | None) -> None:
             return
         filler = Filler(
             window,
-            window_bytes=args.window_size,
+            window_bytes=args.window_bytes,
             max_in_flight=args.in_flight,
             is_child=args.until_stdin_closes,
             meters=args.meters,
@@ -201,7 +202,8 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
     from penstock.train.options import BATCH_SIZE
 
     listed = read_listed(manifest, plan_file)
-    room = room_of(args.window, args.window_size, args.prefetch, manifest)
+    window_bytes = window_bytes_of(listed.info.task, args.window_size)
+    room = room_of(args.window, window_bytes, args.prefetch, manifest)
     wanted = Intended(
         room=room,
         batch_size=args.batch_size or listed.plan.batch_size or BATCH_SIZE,
@@ -229,6 +231,7 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
 def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Metering, counts: MeterFile) -> StepRecord:
     started_at, started = common.now(), time.monotonic()
     listed = read_listed(manifest, plan_file)
+    args = args.but(window_size=window_bytes_of(listed.info.task, args.window_size))
     meters, seconds, first, num_samples = Meters(), 0.0, 0.0, 0
     with contextlib.ExitStack() as stack:
         members = _members(listed, stack)

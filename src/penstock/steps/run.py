@@ -21,7 +21,6 @@ from penstock.observe.attempts import AttemptLog, ending_of
 from penstock.observe.trackers import check_libraries
 from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
-from penstock.plan import usual_part_bytes
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
@@ -43,6 +42,7 @@ from penstock.steps.options.report import ReportOptions
 from penstock.steps.options.run import JobOptions
 from penstock.steps.options.train import TrainOptions
 from penstock.stream_listing import ListingProcess
+from penstock.tasks.registry import window_bytes_of
 from penstock.train.options import BATCH_SIZE, DeviceName
 from penstock.window import check_room, remove_window
 
@@ -57,7 +57,8 @@ def run(args: JobOptions) -> int:
         return run_stages(args, run)
     warn_of_prices(args)
     dataset = dataset_of(args)
-    args = dataset.args.but(model=choose_model(dataset.args.task, args.model))
+    task = dataset.args.task
+    args = dataset.args.but(model=choose_model(task, args.model), window_size=window_bytes_of(task, args.window_size))
     files = JobFiles(args.out.absolute())
     args = in_mode(args, files)
     _check_options(args, dataset, args.window or files.window)
@@ -97,7 +98,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
         lambda: check_libraries(args.track),
         lambda: check_budget(args, args),
         lambda: check_forecast(args),
-        lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
+        lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_bytes),
         lambda: check_cache(args),
         lambda: check_store(args),
     ]
@@ -127,7 +128,7 @@ def _check_device(name: DeviceName) -> None:
 
 def _check_listing(files: JobFiles, args: JobOptions, dataset: JobDataset) -> None:
     """Refuse a dataset that training or evaluation could not go through with these options."""
-    room = room_of(args.window, args.window_size, args.prefetch, files.manifest)
+    room = room_of(args.window, args.window_bytes, args.prefetch, files.manifest)
     wanted = Intended(
         room=room,
         batch_size=args.batch_size,
@@ -231,12 +232,10 @@ def _quietly(step: str, options: Options, attempts: AttemptLog) -> None:
 
 def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
     """Return the config of the job's listing."""
-    part_bytes = args.repeat_part
-    if args.repeat > 1 and part_bytes is None:
-        part_bytes = usual_part_bytes(args.window_size)
     return ListOptions(
-        **args.but(meters=files.meters, repeat_part=part_bytes).shared_with(ListOptions),
+        **args.but(meters=files.meters).shared_with(ListOptions),
         task=args.task,
+        window_size=args.window_size,
         manifest=files.manifest,
         plan=files.plan,
         record=files.list_record,

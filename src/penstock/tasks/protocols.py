@@ -20,6 +20,7 @@ __all__ = [
     "Illustrates",
     "Limits",
     "NamesMetrics",
+    "NamesWindow",
     "OptionValue",
     "OwnSplits",
     "PartOfOverall",
@@ -265,6 +266,16 @@ class NamesMetrics(Protocol):
     @property
     def metric_names(self) -> Sequence[str]:
         """Names of all that ``metrics`` may give."""
+        ...
+
+
+@runtime_checkable
+class NamesWindow(Protocol):
+    """A task that names the bound of its window where nobody gives one, which is 256 MiB otherwise."""
+
+    @property
+    def usual_window_bytes(self) -> int:
+        """Bound on everything in the window's folder."""
         ...
 
 

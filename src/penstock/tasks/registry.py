@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from penstock.options.window import USUAL_WINDOW_BYTES
 from penstock.plugins import Names, Registry
 
 if TYPE_CHECKING:
     from penstock.tasks.protocols import OptionValue, Task
 
-__all__ = ["get_task", "learnt_task_names", "own_task_names", "task_names", "usual_options"]
+__all__ = ["get_task", "learnt_task_names", "own_task_names", "task_names", "usual_options", "window_bytes_of"]
 
 _TASKS: Final = Registry(
     kind="task",
@@ -60,3 +61,21 @@ def get_task(name: str) -> Task:
 def usual_options(task: Task) -> dict[str, OptionValue]:
     """Return the values of a task's options where nobody gives any, by the names of their flags."""
     return {option.name.replace("_", "-"): option.default for option in task.options}
+
+
+def window_bytes_of(task: str, asked: int | None, *, otherwise: int = USUAL_WINDOW_BYTES) -> int:
+    """Return the bound of a task's window.
+
+    Args:
+        asked: bound that is given, which counts; None is none.
+        otherwise: where the task names none.
+
+    Raises:
+        ConfigError: there is no such task, or it cannot be imported.
+    """
+    if asked is not None:
+        return asked
+    from penstock.tasks.protocols import NamesWindow  # here: parsers want no more than tasks' names
+
+    found = get_task(task)
+    return found.usual_window_bytes if isinstance(found, NamesWindow) else otherwise

@@ -113,7 +113,7 @@ def start_prefetcher(
     if options.prefetch == "sidecar" or (options.prefetch == "auto" and is_served_by_sidecar(folder)):
         refuse_cache_of_sidecar(options)
         return None
-    check_room(folder, options.window_size)
+    check_room(folder, options.window_bytes)
     if (cache := asked_cache(options)) is not None:
         check_cache_place(*cache)
     return Prefetcher(folder, options, environment=environment)

@@ -24,7 +24,7 @@ from penstock.steps._shared.described import Described, Member, describe, member
 from penstock.steps.options.listing import ListOptions
 from penstock.stream.choosing import chosen
 from penstock.stream.opening import MIXED_LANES
-from penstock.tasks.registry import get_task
+from penstock.tasks.registry import get_task, window_bytes_of
 from penstock.temporary import TemporaryFolder
 from penstock.texts import printable
 
@@ -158,6 +158,7 @@ def _list_member(
     """
     args = member.options
     info = list_dataset(args, path=path, seed=member.seed, meter=meter, transform=found.transform, told=told)
-    plan = make_plan(info, args, seed=seed, num_lanes=args.lanes)
+    window_bytes = window_bytes_of(info.task, args.window_size)
+    plan = make_plan(info, args, seed=seed, num_lanes=args.lanes, window_bytes=window_bytes)
     listed = Listed(manifest=path, info=info, plan=msgspec.structs.replace(plan, batch_size=found.batch_size))
     return chosen(listed, member.data, path.with_suffix(".chosen.parquet"))

@@ -25,7 +25,7 @@ from penstock.steps._shared.transforming import check_agreed, transform_of
 from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.data import FeedOptions
 from penstock.tasks.protocols import Collates, Task
-from penstock.tasks.registry import get_task
+from penstock.tasks.registry import get_task, window_bytes_of
 from penstock.tasks.stored import StoredDecode
 from penstock.window import Prefetcher
 from penstock.window.look import WindowLook, look_at
@@ -121,6 +121,7 @@ def open_stream(
 
     Splits that have no samples are left out, but for the first.
     """
+    args = args.but(window_size=window_bytes_of(data.task.name, args.window_size))
     mixing = data.first.plan.mixing
     if mixing is not None:
         from penstock.steps._shared.mix_opening import open_mix  # here: few datasets are mixes

@@ -88,7 +88,7 @@ def _own_windows(
     for number, part in enumerate(shares_of(mixing)):
         own = args.but(
             window=root / f"{_MEMBER}{number}",
-            window_size=max(1, int(args.window_size * part)),
+            window_size=max(1, int(args.window_bytes * part)),
             in_flight=max(1, int(args.in_flight * part)),
             prefetch="process",
         )
@@ -108,7 +108,7 @@ def _member(listed: Listed, window: ServedWindow, args: FeedOptions, metering: M
                 splits,
                 plan=listed.plan,
                 batch_size=batch_size,
-                window_bytes=args.window_size,
+                window_bytes=args.window_bytes,
                 num_files=0,
                 folder=window.folder,
                 ranks=ONE_RANK,

@@ -18,6 +18,7 @@ from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.preflight import Intended, check_fit, room_of
 from penstock.steps._shared.train_config import check_learning, train_config
 from penstock.steps.options.train import TrainOptions
+from penstock.tasks.registry import window_bytes_of
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig, weights_of
 from penstock.train.schedule import KnownSamples
@@ -70,7 +71,8 @@ def plan_run(args: TrainOptions) -> PlannedRun:
     first, basis = data.first, first_to_learn_from(data.listing)
     config = train_config(args, task=data.task.name, seed=first.plan.seed, batch_size=first.plan.batch_size)
     check_learning(args, task=data.task.name)
-    room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
+    window_bytes = window_bytes_of(data.task.name, args.window_size)
+    room = room_of(args.window, window_bytes, args.prefetch, first.manifest)
     check_fit(basis, Intended(room=room, batch_size=config.batch_size, workers=args.workers, model=config.model))
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
     objective = make_objective(

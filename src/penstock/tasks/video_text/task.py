@@ -26,6 +26,7 @@ from penstock.tasks.video_text.matching import METRICS, matching_metrics
 from penstock.tasks.video_text.options import OPTIONS
 from penstock.tasks.video_text.settings import video_text_decode
 from penstock.texts import counted
+from penstock.units import GIB
 
 __all__ = ["VideoText"]
 
@@ -38,6 +39,7 @@ class VideoText:
     score = "recall_at_1"
     metric_names = METRICS
     options = OPTIONS
+    usual_window_bytes = 10 * GIB
 
     async def make_samples(
         self, source: ObjectSource, *, limits: Limits, options: Mapping[str, OptionValue]
