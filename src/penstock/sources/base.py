@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, MutableMapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -170,6 +170,13 @@ class ObjectSource(ABC):
 
     async def find_way(self, key: str) -> None:  # noqa: B027 - most stores give objects where they are asked for
         """Look up where an object lies that will be read soon, where its URL leads elsewhere; never fails."""
+
+    def share_ways(self, shared: MutableMapping[Hashable, Any]) -> None:  # noqa: B027 - as of ``find_way``
+        """Know where objects lie as other sources of the same spec do, and have them know it; before anything is read.
+
+        Args:
+            shared: by all of them; each kind of source puts in it what it likes.
+        """
 
     async def get(self, info: ObjectInfo) -> bytes:
         """Return a whole (small) object."""

@@ -12,9 +12,9 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -100,6 +100,7 @@ class Filler:
         self._opener = opener
         self._meters = folder if meters is None else meters
         self._asked: bytes | None = b""
+        self._ways: dict[Hashable, Any] = {}
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve sessions until ``stop`` is set.
@@ -218,18 +219,21 @@ class Filler:
                 self._open_cache(manifest.info.source) as cache,
             ):
                 limits = limits_within(spec.patience_seconds)
+                source = self._opener(
+                    manifest.info.source,
+                    limits=limits,
+                    # What is read of a store of samples was asked for when that was filled.
+                    meter=RequestMeter() if manifest.info.stored_from is not None else counts.meter,
+                    purpose=spec.purpose,
+                )
+                # A part of a listing that goes on lies in the objects that the part before it ended in.
+                source.share_ways(self._ways)
                 session = await FillerSession.open(
                     self._folder,
                     spec,
                     control=control,
                     manifest=manifest,
-                    source=self._opener(
-                        manifest.info.source,
-                        limits=limits,
-                        # What is read of a store of samples was asked for when that was filled.
-                        meter=RequestMeter() if manifest.info.stored_from is not None else counts.meter,
-                        purpose=spec.purpose,
-                    ),
+                    source=source,
                     meter=counts.meter,
                     window_bytes=self._window_bytes,
                     max_in_flight=self._max_in_flight,

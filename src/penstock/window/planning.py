@@ -10,8 +10,12 @@ they are: chunks are large, and the next one is read in a thread while packs are
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +51,8 @@ class _Rows:
     first: int
     rows: ExtentRows
     heads: Heads
+    objects: Sequence[tuple[int, str]]
+    """Objects that are larger than a slot, where the stream comes to them: window index and key."""
 
     @property
     def end(self) -> int:
@@ -92,6 +98,7 @@ class Planner:
         self._cache = cache
         self._pack_extents = FIRST_PACK_EXTENTS
         self._chunk: _Chunk | None = None
+        self._has_large_objects = manifest.info.object_bytes > slot_bytes * manifest.info.num_objects
         self._has_neighbours = manifest.info.num_objects < manifest.info.num_extents
         self._is_large = manifest.chunk_rows >= LARGE_CHUNK_ROWS
         self._thread: ThreadPoolExecutor | None = None
@@ -144,6 +151,14 @@ class Planner:
             cache=self._cache,
         )
 
+    def coming(self, index: int, most: int) -> list[str]:
+        """Return the objects that the stream comes to from an index on, as far as its rows are there; large ones."""
+        if self._chunk is None:
+            return []
+        objects = self._chunk.found.objects
+        at = max(0, bisect_right(objects, index, key=itemgetter(0)) - 1)
+        return list(dict.fromkeys(key for _, key in objects[at : at + most]))
+
     def _find(self, first_index: int, end_index: int, limit_index: int) -> _Chunk:
         """Return a chunk that holds all of a range of stream indices."""
         if self._coming is not None and first_index >= self._coming[0]:
@@ -168,7 +183,8 @@ class Planner:
 
     def _read(self, first_index: int, end_index: int) -> _Rows:
         rows = self._manifest.take(rows_between(self._order, first_index, end_index))
-        return _Rows(first=first_index, rows=rows, heads=Heads.of(rows))
+        objects = _changes(rows, first_index, self._slot_bytes) if self._has_large_objects else ()
+        return _Rows(first=first_index, rows=rows, heads=Heads.of(rows), objects=objects)
 
     def _settle(self, found: _Rows) -> _Chunk:
         sizes = found.rows.extent_bytes
@@ -178,3 +194,12 @@ class Planner:
         with_gaps = np.minimum(sizes + room_for_gaps(sizes), np.maximum(sizes, most))
         slot_sizes = with_gaps if self._has_neighbours else sizes
         return _Chunk(found=found, kept=kept, slot_sizes=np.where(kept == NOT_KEPT, slot_sizes, 0))
+
+
+def _changes(rows: ExtentRows, first_index: int, least_bytes: int) -> list[tuple[int, str]]:
+    """Return window index and key of each object that follows another, of those of more than ``least_bytes``."""
+    objects = rows.span_objects
+    changes = np.array([at for at, (one, other) in enumerate(pairwise(["", *objects])) if one != other], np.int64)
+    changes = changes[rows.span_object_bytes[changes] > least_bytes]
+    indices = first_index + np.searchsorted(rows.span_ends, changes, side="right")
+    return [(index, objects[at]) for index, at in zip(indices.tolist(), changes.tolist(), strict=True)]

@@ -25,6 +25,7 @@ from penstock.window.fetch import Fetcher, put_error, put_skipped
 from penstock.window.files import file_room_bytes, sweep_files
 from penstock.window.fills import Fill
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
+from penstock.window.foreseeing import AHEAD_OBJECTS, Foreseeing
 from penstock.window.geometry import plan_geometry
 from penstock.window.handed import HandedOver, given_bytes
 from penstock.window.kept import KEPT_ENTRY, KeptArea, kept_entries
@@ -105,6 +106,7 @@ class FillerSession:
             grows_from=spec.first_index if slots.num_slots >= batch_slots + GROWING_SLOTS else None,
             cache=cache,
         )
+        self._foreseeing = Foreseeing(source)
         requested = source.meter
         self._fetcher = Fetcher(
             source,
@@ -195,6 +197,7 @@ class FillerSession:
         finally:
             self._count_passed(max(self._policy.cursor, self._cursor()))
             # Waited for, so that nothing writes into a slot that the next session uses.
+            await self._foreseeing.close()
             await self._fetcher.close()
             self._reservation.close()
             self._planner.close()
@@ -333,6 +336,7 @@ class FillerSession:
             may_skip=self._spec.on_bad_sample == "skip",
         )
         self._fetcher.begin(fill)
+        self._foreseeing.look(self._planner.coming(pack.end_index, AHEAD_OBJECTS))
         return True
 
     def _filled(self, slot: int, fill: Fill) -> None:

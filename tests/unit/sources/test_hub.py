@@ -602,3 +602,30 @@ def test_a_link_of_a_bucket_is_looked_up_by_who_knows_the_file_s_hash(hub: Hub) 
     hub.bucket["a.parquet"] = DATA
     asyncio.run(opened(hub, "buckets/org/files").find_way("a.parquet"))
     assert hub.hub.requests == []
+
+
+@pytest.mark.parametrize(("path", "num_links"), [("datasets/org/name", 1), ("buckets/org/files", 2)])
+def test_sources_share_where_links_led_but_those_of_buckets(hub: Hub, path: str, num_links: int) -> None:
+    """A link of a bucket leads to the version that its asker expected, which others may not."""
+    hub.bucket["data/a b.parquet"] = DATA
+    first = opened(hub, path)
+    info = listed(first)["data/a b.parquet"]
+    shared: dict[Any, Any] = {}
+    for source in (open_source(first.spec, limits=QUICK), open_source(first.spec, limits=QUICK)):
+        source.share_ways(shared)
+        assert asyncio.run(source.get(info)) == DATA
+    assert len(_links_asked(hub)) == num_links
+
+
+def test_links_are_not_shared_with_who_asks_without_a_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.token = TOKEN
+    first = opened(hub)
+    info = listed(first)["data/a b.parquet"]
+    shared: dict[Any, Any] = {}
+    first.share_ways(shared)
+    asyncio.run(first.get(info))
+    other = open_source(SourceSpec.of(first.spec.uri, endpoint_url=hub.url, anonymous=True), limits=QUICK)
+    other.share_ways(shared)
+    with pytest.raises(PenstockError):
+        asyncio.run(other.get(info))

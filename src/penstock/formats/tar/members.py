@@ -7,15 +7,17 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from penstock.errors import ConfigError, PenstockError
 from penstock.formats.array_texts import check_texts
-from penstock.formats.dicom import Dicom
-from penstock.formats.media import Audio, Video
 from penstock.formats.pictures import picture_of
+
+if TYPE_CHECKING:
+    from penstock.formats.dicom import Dicom
+    from penstock.formats.media import Audio, Video
 
 __all__ = ["PICTURES", "SOUNDS", "VIDEOS", "Meanings", "decode_member", "meanings_of"]
 
@@ -67,9 +69,9 @@ def meanings_of(value: Any) -> bool | Meanings:
         return value
     if not isinstance(value, Mapping) or not value or not all(isinstance(each, Mapping) for each in value.values()):
         raise ConfigError(f"decoded {repr(value)[:80]}", fix=f"give true, false, or {_LIKE}")
-    made: dict[str, Any] = {}
+    made, media = dict[str, Any](), _media()
     for name, options in value.items():
-        make = _MEDIA.get(name)
+        make = media.get(name)
         there = inspect.signature(make).parameters if make is not None else ()
         known = [each for each in there if each not in _OF_LISTS]
         wrong = next((each for each in options if each not in known), None)
@@ -81,7 +83,14 @@ def meanings_of(value: Any) -> bool | Meanings:
     return Meanings(**made)
 
 
-_MEDIA: Final[Mapping[str, Any]] = {"video": Video, "audio": Audio, "dicom": Dicom}
+def _media() -> Mapping[str, Any]:
+    # Here: most archives have none of them.
+    from penstock.formats.dicom import Dicom
+    from penstock.formats.media import Audio, Video
+
+    return {"video": Video, "audio": Audio, "dicom": Dicom}
+
+
 _OF_LISTS: Final = ("clips", "group_by")
 """Options that say what is listed, not what it means."""
 _LIKE: Final = '{"video": {"frames": 8}, "audio": {"rate": 16000}}'

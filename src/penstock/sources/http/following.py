@@ -98,6 +98,15 @@ class FollowingClient(HttpClient):
         self._purpose: Purpose = purpose
         super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose, max_connections=MAX_CONNECTIONS)
 
+    @property
+    def ways(self) -> Ways:
+        """Where URLs led a moment ago; clients of the same site may have the same."""
+        return self._servers.ways
+
+    @ways.setter
+    def ways(self, ways: Ways) -> None:
+        self._servers.ways = ways
+
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range; see the base class. Of several at once one finds out where the object's URL leads."""
         url = self._servers.site.url_of(info.key)

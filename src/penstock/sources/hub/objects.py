@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
@@ -141,6 +141,12 @@ class HubObjects(ObjectSource):
             if found is not None and len(found) == info.size_bytes:
                 return found
         return await super().get(info)
+
+    def share_ways(self, shared: MutableMapping[Hashable, Any]) -> None:
+        """Share where links led; see the base class. Those of buckets lead to the version that their asker expected."""
+        if not self._place.is_bucket:
+            name = (self.spec.uri, *sorted(self.spec.options.items()))
+            self._client.ways = shared.setdefault(name, self._client.ways)
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class. A server that knows no ranges gives small files whole."""

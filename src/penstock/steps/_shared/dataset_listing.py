@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
 from penstock.extras import is_there, lacking
@@ -15,9 +16,11 @@ from penstock.steps._shared import common
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.steps._shared.task_options import read_options
 from penstock.steps.options.listing import ListOptions
-from penstock.steps.options.run import JobOptions
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
+
+if TYPE_CHECKING:  # a listing that someone waits for does without what a whole run may be told
+    from penstock.steps.options.run import JobOptions
 
 __all__ = ["check_named", "list_dataset", "refuse_early", "require_torch"]
 
