@@ -125,6 +125,9 @@ class SlowSource:
             await asyncio.sleep(self._seconds)
         return await self._source.get_range(info, offset, length_bytes)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
     async def read_into(self, info: Any, offset: int, place: memoryview) -> None:
         place[:] = await self.get_range(info, offset, len(place))
 

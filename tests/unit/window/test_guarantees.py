@@ -58,6 +58,9 @@ class OwnSource:
         self._first = first
         self.meter = self._source.meter
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         done = self._first(info, offset, place)
         if done is not None:

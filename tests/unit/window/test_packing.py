@@ -56,8 +56,9 @@ class Table:
 
     def __init__(self, samples: list[Extent], *, chunk_rows: int = 1024) -> None:
         self.samples = samples
-        num_objects = len({span.object for sample in samples for span in sample.spans})
-        self.info = SimpleNamespace(num_extents=len(samples), num_objects=num_objects)
+        objects = {span.object: span.object_bytes for sample in samples for span in sample.spans}
+        sizes = {"num_objects": len(objects), "object_bytes": sum(objects.values())}
+        self.info = SimpleNamespace(num_extents=len(samples), **sizes)
         self.chunk_rows = chunk_rows
         self.num_taken = 0
 
