@@ -90,6 +90,9 @@ def test_requests_end_a_run_before_there_are_more_and_it_goes_on_with_one_bill(
         assert len(wire.asked) - needed <= most
         assert "--max-requests" in told
         steps.append(saved_step(tmp_path / "out" / "checkpoints"))
+        bill = read_record(tmp_path / "out" / "cost.json", CostReport)
+        billed = sum(line.quantity for line in bill.lines if line.unit == "1000 requests")
+        assert round(1000 * billed) == len(wire.asked) - needed  # those of an evaluation that was stopped too
     assert 0 <= steps[0] < steps[1] == 4
     assert job(*PRICED, "--max-requests", 10 * needed) == 0
     record = read_record(tmp_path / "out" / "run.json", RunRecord)

@@ -119,7 +119,8 @@ def _kwh(
         machine = prices.machine(line.item)
         watts = node_watts(machine)
         if watts is None:
-            told = f"What {line.item} draws is not known: its hours are in no estimate of CO2."
+            named = "the node" if line.item == "node" else line.item
+            told = f"What {named} draws is not known: its hours are in no estimate of CO2."
             unknown += [] if told in unknown else [told]
             continue
         in_full = min(busy, line.quantity) if machine is not None and machine.num_gpus else Decimal(0)

@@ -19,6 +19,7 @@ from decimal import Decimal
 
 from penstock.cost.focus_values import TOGETHER
 from penstock.cost.region_names import REGION_NAMES
+from penstock.cost.storage_lines import CHECKPOINTS
 from penstock.cost.values import in_money, in_units
 from penstock.records import CostLine, CostReport, RunRecord
 
@@ -210,6 +211,8 @@ def _service(line: CostLine) -> tuple[str, str, str]:
         return "Compute", "Virtual Machines", "Virtual machines"
     if line.item.startswith("fsx"):
         return "Storage", "File Storage", "File storage"
+    if line.what == CHECKPOINTS:
+        return "Storage", "Object Storage", "Object storage"
     return "Storage", "Block Storage", "Block storage"
 
 

@@ -6,14 +6,27 @@ from decimal import Decimal
 
 from penstock.cost.traffic_lines import TrafficCosts
 from penstock.cost.values import in_money
-from penstock.records import Meters, RunRecord
+from penstock.records import CostReport, Meters, RunRecord
+from penstock.units import GIB
 
-__all__ = ["num_epochs", "per", "refetched_usd", "retries_usd"]
+__all__ = ["num_epochs", "parts_usd", "per", "refetched_usd", "retries_usd"]
 
 
-def per(usd: Decimal, number: Decimal) -> Decimal | None:
-    """Return what one of a number cost, None of none."""
-    return in_money(usd / number) if number else None
+def per(usd: Decimal | None, number: Decimal) -> Decimal | None:
+    """Return what one of a number cost, None of none, and of what has no price."""
+    return in_money(usd / number) if number and usd is not None else None
+
+
+def parts_usd(run: RunRecord, cost: CostReport) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Return what an epoch, 1,000 samples and a GiB of samples came to: as the bill has it, where it has it."""
+    if not cost.has_price:
+        return None, None, None
+    found = cost.epoch_usd, cost.thousand_samples_usd, cost.gib_usd
+    if any(usd is not None for usd in found):
+        return found
+    numbers = num_epochs(run), Decimal(run.num_trained_samples) / 1000, Decimal(run.meters.sample_bytes) / GIB
+    epoch, samples, gib = (per(cost.total_usd, number) for number in numbers)
+    return epoch, samples, gib
 
 
 def num_epochs(run: RunRecord) -> Decimal:

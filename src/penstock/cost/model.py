@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
+
 from penstock.cost.book import Book
 from penstock.cost.carbon import assumptions_of, emissions_of
 from penstock.cost.in_vain import num_epochs, per, refetched_usd, retries_usd
 from penstock.cost.node_lines import add_nodes, hours_of, known_by_name
-from penstock.cost.node_time import added_steps, spans_of
+from penstock.cost.node_time import STOPPED_EVALUATION, added_steps, spans_of, untold_steps
 from penstock.cost.prices import Prices
 from penstock.cost.seller import PROVIDERS, Seller
 from penstock.cost.setting import CostSetting
@@ -86,26 +88,32 @@ def bill(
         monthly_usd = add_checkpoints(book, run, moved.of_run, hours)
     if hours and not is_measured(run.meters):
         book.warn("What the training moved was not measured, since it ended without a word: it is not in the total.")
+    for step in untold_steps(steps, evaluation=evaluation, attempts=attempts):
+        book.warn(
+            f"The {step} step left no record of what it requested: its requests and transfer are not in the total."
+        )
     _explain(book, traffic, monthly_usd)
-    total = book.total()
     co2 = _co2(book, run) if setting.co2 else None
-    return CostReport(
+    made = CostReport(
         run_id=run.run_id,
         lines=tuple(book.lines),
-        total_usd=total,
+        total_usd=book.total(),
         stall_usd=nodes.stall_usd,
         assumptions=tuple(book.assumptions),
         warnings=tuple(book.warnings),
         co2=co2,
         attempts=nodes.attempts,
         idle_seconds=nodes.idle,
-        epoch_usd=per(total, num_epochs(run)),
-        thousand_samples_usd=per(total, Decimal(run.num_trained_samples) / 1000),
-        gib_usd=per(total, Decimal(traffic.sample_bytes) / GIB),
         retries_usd=retries_usd(traffic, moved),
         refetched_usd=refetched_usd(traffic, moved),
         failed_attempts_usd=nodes.failed_usd,
         monthly_usd=monthly_usd,
+    )
+    return msgspec.structs.replace(
+        made,
+        epoch_usd=per(made.known_usd, num_epochs(run)),
+        thousand_samples_usd=per(made.known_usd, Decimal(run.num_trained_samples) / 1000),
+        gib_usd=per(made.known_usd, Decimal(traffic.sample_bytes) / GIB),
     )
 
 
@@ -122,7 +130,8 @@ def total_meters(run: RunRecord, *, steps: Sequence[StepRecord], evaluation: Eva
     """Add up the traffic of a run, counting nothing twice."""
     total = run.meters
     for step in added_steps(steps, evaluation=evaluation):
-        total = total.plus(step.meters)
+        if evaluation is None or step.step != STOPPED_EVALUATION:
+            total = total.plus(step.meters)
     return total.plus(evaluation.meters) if evaluation else total
 
 

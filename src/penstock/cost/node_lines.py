@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from penstock.cost.book import Book
-from penstock.cost.node_time import NodeSpan, idle_seconds
+from penstock.cost.node_time import NodeSpan, idle_seconds, training_nodes
 from penstock.cost.prices import Prices
 from penstock.cost.setting import CostSetting
-from penstock.cost.values import Rate, as_decimal, in_money, tiers_of
+from penstock.cost.values import Rate, as_decimal, in_money, sum_of, tiers_of
 from penstock.records import JOB, AttemptCost, AttemptRecord, Evaluation, Host, RunRecord
+from penstock.units import format_seconds
 
 __all__ = ["NodeCosts", "add_nodes", "hours_of", "known_by_name"]
 
@@ -63,18 +64,18 @@ def add_nodes(
     """
     rates = _Rates(book, run, asked)
     paid: dict[str, list[tuple[Decimal | None, float]]] = {}
-    for span in spans:
+    for span in _by_price(rates, spans):
         usd = _add_span(book, rates, span)
         paid.setdefault(span.step, []).append((usd, span.seconds))
     idle = idle_seconds(attempts)
     if idle:
-        _add_idle(book, rates, run, hours_of(idle))
+        _add_idle(book, rates, run, idle)
     costs = tuple(_attempt_cost(rates, each) for each in attempts)
     lost = [cost.usd for cost, each in zip(costs, attempts, strict=True) if each.is_lost]
     return NodeCosts(
         stall_usd=_stall_usd(run, evaluation, paid),
         attempts=costs,
-        failed_usd=_sum(lost) if attempts else None,
+        failed_usd=sum_of(lost) if attempts else None,
         idle=None if idle is None else as_decimal(round(idle, 3)),
     )
 
@@ -134,6 +135,16 @@ def _by_hand(item: str, usd: Decimal, setting: CostSetting) -> Rate:
     )
 
 
+def _by_price(rates: _Rates, spans: Sequence[NodeSpan]) -> list[NodeSpan]:
+    """Join spans of one step whose nodes cost the same: another attempt is mostly on another node of that kind."""
+    totals: dict[tuple[object, ...], NodeSpan] = {}
+    for span in spans:
+        key = (span.step, span.num_nodes, rates.item(span.host), rates.of(span.host))
+        before = totals.get(key)
+        totals[key] = span if before is None else replace(before, seconds=before.seconds + span.seconds)
+    return list(totals.values())
+
+
 def _add_span(book: Book, rates: _Rates, span: NodeSpan) -> Decimal | None:
     item, rate = rates.item(span.host), rates.of(span.host)
     nodes = rates.nodes(span.num_nodes) if span.step == "train" else span.num_nodes
@@ -159,19 +170,20 @@ def _told(step: str, nodes: int) -> str:
     return "Node while the job began and ended" if step == JOB else f"Node of the {step} step"
 
 
-def _add_idle(book: Book, rates: _Rates, run: RunRecord, hours: Decimal) -> None:
+def _add_idle(book: Book, rates: _Rates, run: RunRecord, seconds: float) -> None:
     """Bill the time between attempts where the node was kept, and say so; else say that it is not billed."""
     if not book.setting.bill_idle:
         book.assume(
-            f"Nothing ran for {hours * 60:.1f} min between attempts and steps, which is not billed: --bill-idle bills "
-            "it, where the node was kept."
+            f"Nothing ran for {format_seconds(seconds)} between attempts and steps, which is not billed: --bill-idle "
+            "bills it, where the node was kept."
         )
         return
     what, rate = "Training node, kept while nothing ran", rates.of(run.host)
+    hours = hours_of(seconds) * rates.nodes(training_nodes(run, None))
     if rate is None:
-        book.add_unpriced(rates.kind or "node", "hour", what, hours * rates.nodes(1))
+        book.add_unpriced(rates.kind or "node", "hour", what, hours)
     else:
-        book.add(rate, what, hours * rates.nodes(1))
+        book.add(rate, what, hours)
 
 
 def _attempt_cost(rates: _Rates, attempt: AttemptRecord) -> AttemptCost:
@@ -199,14 +211,9 @@ def _stall_usd(
     found = []
     for step, seconds in waited.items():
         lines = paid.get(step, [])
-        usd, lasted = _sum([usd for usd, _ in lines]), sum(seconds for _, seconds in lines)
+        usd, lasted = sum_of([usd for usd, _ in lines]), sum(seconds for _, seconds in lines)
         if usd is None or (step == "train" and not lines):
             return None
         share = min(as_decimal(seconds) / as_decimal(lasted), Decimal(1)) if lasted else Decimal(0)
         found.append(in_money(usd * share))
     return sum(found, Decimal(0))
-
-
-def _sum(parts: Sequence[Decimal | None]) -> Decimal | None:
-    known = [usd for usd in parts if usd is not None]
-    return sum(known, Decimal(0)) if len(known) == len(parts) else None

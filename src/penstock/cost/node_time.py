@@ -12,7 +12,20 @@ from datetime import datetime
 
 from penstock.records import JOB, AttemptRecord, Evaluation, Host, RunRecord, StepRecord, seconds_of
 
-__all__ = ["NodeSpan", "added_steps", "idle_seconds", "own_steps", "spans_of", "training_nodes"]
+__all__ = [
+    "STOPPED_EVALUATION",
+    "NodeSpan",
+    "added_steps",
+    "idle_seconds",
+    "own_steps",
+    "spans_of",
+    "training_nodes",
+    "untold_steps",
+]
+
+STOPPED_EVALUATION = "stopped evaluate"
+"""Step of what an evaluation took that did not come to its end; the requests of one that did hold its requests too."""
+_TOLD_BY_RECORDS = {"list", "prefetch", "pack", "evaluate"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +47,16 @@ def added_steps(steps: Sequence[StepRecord], *, evaluation: Evaluation | None) -
     """Return the steps whose traffic and hours no other record holds already."""
     elsewhere = {"train", "report"} | ({"evaluate"} if evaluation else set())
     return [step for step in steps if step.step not in elsewhere]
+
+
+def untold_steps(
+    steps: Sequence[StepRecord], *, evaluation: Evaluation | None, attempts: Iterable[AttemptRecord]
+) -> list[str]:
+    """Return the steps that were tried and left no record, so that what they requested is not known."""
+    told = {each.step for each in steps}
+    if evaluation is not None or STOPPED_EVALUATION in told:
+        told.add("evaluate")
+    return sorted((own_steps(attempts) & _TOLD_BY_RECORDS) - told)
 
 
 def training_nodes(run: RunRecord, asked: int | None) -> int:

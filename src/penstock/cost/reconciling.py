@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from penstock.texts import printable
 __all__ = ["Theirs", "read_exports"]
 
 _BATCH_ROWS = 8192
+_MOST_USD = 10**15
+"""Of a row: sums of as many rows as there may be are exact."""
 _LONGEST_CELL = 1 << 20
 _PREFIXES = ("", "user_", "user:")
 _WANTED = "pass an export in FOCUS (BilledCost, ServiceName, Tags) or of AWS CUR 2.0 (line_item_unblended_cost, "
@@ -112,7 +115,7 @@ def _rows_of(path: Path, tag_key: str) -> Iterator[tuple[ExportColumns, Iterator
         else:
             with path.open("rb") as raw, gzip.open(raw) if _is_gzip(path) else raw as data:
                 yield _csv_rows(io.TextIOWrapper(data, encoding="utf-8-sig", newline=""), path, tag_key)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise RecordError(f"{path} cannot be read ({error})", fix=_WANTED, about=str(path)) from error
 
 
@@ -172,7 +175,7 @@ def _usd(row: Mapping[str, Any], columns: ExportColumns) -> Decimal:
         usd = Decimal(str(cost).strip()) if cost not in (None, "") else Decimal(0)
     except InvalidOperation:
         usd = Decimal("NaN")
-    if not usd.is_finite():
+    if not usd.is_finite() or abs(usd) > _MOST_USD:
         raise ValueError(f"{columns.cost} {str(cost)[:40]!r} is no number")
     currency = _text(row, columns.currency)
     if usd and currency not in ("", "USD"):
@@ -191,7 +194,10 @@ def _tag(row: Mapping[str, Any], columns: ExportColumns, tag_key: str) -> str:
             tags = json.loads(tags)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{columns.tags} is no JSON object") from error
-    pairs = dict(tags) if isinstance(tags, dict | list) else {}
+    try:
+        pairs = dict(tags or ())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{columns.tags} is no JSON object") from error
     return next((str(pairs[name]) for prefix in _PREFIXES if (name := f"{prefix}{tag_key}") in pairs), "")
 
 

@@ -12,11 +12,12 @@ from penstock.cost.values import in_money
 from penstock.records import Meters, RunRecord, Volume
 from penstock.units import GIB
 
-__all__ = ["HOURS_PER_MONTH", "WINDOW_DISK", "add_checkpoints", "add_disk"]
+__all__ = ["CHECKPOINTS", "HOURS_PER_MONTH", "WINDOW_DISK", "add_checkpoints", "add_disk"]
 
 HOURS_PER_MONTH = 720
 """Hours in a month of 30 days, by which disks are billed."""
 WINDOW_DISK = "Disk of the window"
+CHECKPOINTS = "Storage of checkpoints"
 
 
 def add_disk(book: Book, run: RunRecord, traffic: Meters, hours: Decimal, *, provider: str) -> None:
@@ -77,7 +78,7 @@ def add_checkpoints(book: Book, run: RunRecord, seller: Seller, hours: Decimal) 
     size = Decimal(run.saves.kept_bytes) / GIB
     if not size or seller.tariff is None:
         return None
-    what, item = "Storage of checkpoints", seller.tariff.storage
+    what, item = CHECKPOINTS, seller.tariff.storage
     price = book.find(item, "GiB-month") if item and seller.is_priced else None
     if price is None:
         book.add_unpriced(item or "storage", "GiB-hour", what, size * hours)

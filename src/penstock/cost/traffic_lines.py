@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from penstock.cost.book import Book
 from penstock.cost.seller import Seller, seller_of, seller_of_run
+from penstock.cost.values import sum_of
 from penstock.options.paths import LEGS
 from penstock.records import Meters, Purpose, RequestKind, RunRecord
 from penstock.units import GIB
@@ -74,7 +75,7 @@ def add_traffic(book: Book, run: RunRecord, traffic: Meters, *, hours: Decimal) 
     if source.tariff is not None:
         _add_transfer(book, run, traffic, source, hours=hours)
     moved = [line.usd for line in book.lines[begin:] if line.unit == "GiB"]
-    return TrafficCosts(seller=source, of_run=of_run, get_usd=_sum(gets), moved_usd=_sum([*gets, *moved]))
+    return TrafficCosts(seller=source, of_run=of_run, get_usd=sum_of(gets), moved_usd=sum_of([*gets, *moved]))
 
 
 def _asked(traffic: Meters, *, of_run: bool) -> bool:
@@ -119,8 +120,3 @@ def _add_transfer(book: Book, run: RunRecord, traffic: Meters, seller: Seller, *
         book.assume(
             "The hours of the NAT gateway are not billed, as it stands without the run too: nat+nat-hour adds them."
         )
-
-
-def _sum(parts: list[Decimal | None]) -> Decimal | None:
-    known = [usd for usd in parts if usd is not None]
-    return sum(known, Decimal(0)) if len(known) == len(parts) else None

@@ -5,6 +5,7 @@ Money is ``Decimal`` from the file to the bill. GB is 2**30 bytes wherever somet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -25,6 +26,7 @@ __all__ = [
     "charge",
     "in_money",
     "in_units",
+    "sum_of",
     "tiers_of",
 ]
 
@@ -242,6 +244,12 @@ def as_decimal(number: Decimal | float) -> Decimal:
 def in_money(usd: Decimal) -> Decimal:
     """Round a sum to what sums are kept to: sums of such are exact, and in JSON too."""
     return _rounded(usd, _LEAST)
+
+
+def sum_of(parts: Sequence[Decimal | None]) -> Decimal | None:
+    """Add up dollars; None where some of them are not known."""
+    known = [usd for usd in parts if usd is not None]
+    return sum(known, Decimal(0)) if len(known) == len(parts) else None
 
 
 def in_units(number: Decimal) -> Decimal:

@@ -41,6 +41,13 @@ class AttemptRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True)
     num_nodes: int = 1
     seconds: dict[str, float] = msgspec.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, text in (("started_at", self.started_at), ("ended_at", self.ended_at)):
+            if datetime.fromisoformat(text).tzinfo is None:
+                raise ValueError(f"{name} {text!r} does not say in which time zone")
+        if self.num_nodes < 1 or any(seconds < 0 for seconds in self.seconds.values()):
+            raise ValueError("an attempt has 1 node or more, and took no time below 0")
+
     @property
     def lasted_seconds(self) -> float:
         """From its start to its last sign of life."""

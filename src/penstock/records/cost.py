@@ -179,3 +179,8 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def has_price(self) -> bool:
         """Whether anything that was used has a price: the sum of nothing is not 0, but not known."""
         return not self.unpriced or any(line.usd is not None and line.quantity for line in self.lines)
+
+    @property
+    def known_usd(self) -> Decimal | None:
+        """The total; None where nothing that was used has a price."""
+        return self.total_usd if self.has_price else None

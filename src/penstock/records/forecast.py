@@ -10,11 +10,11 @@ __all__ = ["ForecastLine", "ForecastNode", "ForecastRecord", "ForecastWay", "Usd
 
 
 class UsdRange(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Dollars as they are expected, and if things go better or worse."""
+    """Dollars as they are expected, and if things go better or worse; None where nothing has a price."""
 
-    low: float
-    mid: float
-    high: float
+    low: float | None
+    mid: float | None
+    high: float | None
 
 
 class ForecastLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from penstock.cost.focus import kind_of_line
+from penstock.cost.in_vain import parts_usd
 from penstock.records import CostReport, RunRecord
 from penstock.report.comparing import Compared
 from penstock.report.tables import Table
-from penstock.units import GIB, format_bytes, format_grams, format_seconds, format_usd
+from penstock.units import format_bytes, format_grams, format_seconds, format_usd
 
 __all__ = ["cost_rows", "cost_table"]
 
@@ -65,24 +66,28 @@ _TAKEN: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
 
 _Sum = tuple[Decimal, bool] | None
 """US dollars, and whether they are all; None where they are not known."""
+_Tell = Callable[[RunRecord | None, CostReport], _Sum]
 
 
 def _lines(cost: CostReport, belongs: Callable[[str, str], bool]) -> _Sum:
-    lines = [line for line in cost.lines if belongs(kind_of_line(line), line.unit)]
-    usd = sum((line.usd for line in lines if line.usd is not None), Decimal(0))
-    return usd, all(line.usd is not None or not line.quantity for line in lines)
+    lines = [line for line in cost.lines if line.quantity and belongs(kind_of_line(line), line.unit)]
+    known = [line.usd for line in lines if line.usd is not None]
+    return None if lines and not known else (sum(known, Decimal(0)), len(known) == len(lines))
 
 
-def _total(cost: CostReport) -> tuple[Decimal, bool]:
-    return cost.total_usd, not cost.unpriced
+def _total(cost: CostReport) -> _Sum:
+    return _told(cost, cost.known_usd)
 
 
-def _each(cost: CostReport, parts: float) -> _Sum:
-    usd, is_all = _total(cost)
-    return (usd / Decimal(repr(float(parts))), is_all) if parts else None
+def _part(number: int) -> _Tell:
+    """Return what tells what one of its parts came to, as ``parts_usd`` numbers them."""
+    return lambda run, cost: None if run is None else _told(cost, parts_usd(run, cost)[number])
 
 
-_Tell = Callable[[RunRecord | None, CostReport], _Sum]
+def _told(cost: CostReport, usd: Decimal | None) -> _Sum:
+    return None if usd is None else (usd, not cost.unpriced)
+
+
 _BILLED: tuple[tuple[str, _Tell, bool], ...] = (
     ("USD, total", lambda _, cost: _total(cost), True),
     ("USD, nodes", lambda _, cost: _lines(cost, lambda kind, _: kind == "Compute"), False),
@@ -94,9 +99,9 @@ _BILLED: tuple[tuple[str, _Tell, bool], ...] = (
         False,
     ),
     ("USD, stall", lambda _, cost: None if cost.stall_usd is None else (cost.stall_usd, True), False),
-    ("USD, an epoch", lambda run, cost: _each(cost, len(run.epochs)) if run else None, True),
-    ("USD, 1,000 samples", lambda run, cost: _each(cost, run.num_trained_samples / 1000) if run else None, True),
-    ("USD, a GiB of samples", lambda run, cost: _each(cost, run.meters.sample_bytes / GIB) if run else None, True),
+    ("USD, an epoch", _part(0), True),
+    ("USD, 1,000 samples", _part(1), True),
+    ("USD, a GiB of samples", _part(2), True),
 )
 
 

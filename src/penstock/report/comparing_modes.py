@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.records import ModesComparison, ModeTaken
+from penstock.report.markdown import escape_markdown
 from penstock.report.tables import Table
 from penstock.units import format_bytes, format_seconds, format_usd
 
@@ -19,6 +20,12 @@ def _seconds(value: float | None) -> str:
 
 def _bytes(value: int) -> str:
     return format_bytes(value) if value else "0"
+
+
+def _usd(each: ModeTaken) -> str:
+    if each.unpriced and not each.usd:
+        return f"{_DASH} *"
+    return f"{format_usd(each.usd)}{' *' if each.unpriced else ''}"
 
 
 _ROWS: tuple[tuple[str, Callable[[ModeTaken], str]], ...] = (
@@ -37,7 +44,7 @@ _ROWS: tuple[tuple[str, Callable[[ModeTaken], str]], ...] = (
     ("cache", lambda each: _bytes(each.cache_bytes)),
     ("store", lambda each: _bytes(each.store_bytes)),
     ("disk at most", lambda each: _bytes(each.disk_bytes)),
-    ("dollars", lambda each: format_usd(each.usd) + (" *" if each.unpriced else "")),
+    ("dollars", _usd),
 )
 
 
@@ -75,5 +82,6 @@ def modes_markdown(found: ModesComparison, *, title: str) -> str:
     """Return the comparison as Markdown."""
     table = modes_table(found)
     cells = [table.header, ("---", *("---:" for _ in found.modes)), *table.rows]
-    lines = ["| " + " | ".join(row) + " |" for row in cells]
-    return "\n".join([f"# {title}", "", table.caption, "", *lines, "", *modes_verdict(found), ""])
+    lines = ["| " + " | ".join(row if row is cells[1] else map(escape_markdown, row)) + " |" for row in cells]
+    heading, caption, *verdict = map(escape_markdown, (title, table.caption, *modes_verdict(found)))
+    return "\n".join([f"# {heading}", "", caption, "", *lines, "", *verdict, ""])

@@ -68,7 +68,9 @@ def ways_table(cost: CostReport) -> Table | None:
 
 
 def way_usd(way: CostWay) -> str:
-    """Write what a way costs, and that some of it has no price."""
+    """Write what a way costs, and that some of it has no price; a dash where nothing has one."""
+    if way.unpriced and not way.usd:
+        return DASH
     return f"{format_usd(way.usd)} + ?" if way.unpriced else format_usd(way.usd)
 
 

@@ -6,11 +6,21 @@ import functools
 from collections.abc import Callable, Sequence
 
 from penstock.cost.model import total_meters
-from penstock.records import CostReport, Evaluation, ForecastRecord, ForecastWay, Meters, RunRecord, StepRecord
+from penstock.records import (
+    CostReport,
+    Evaluation,
+    ForecastRecord,
+    ForecastWay,
+    Meters,
+    RunRecord,
+    StepRecord,
+    UsdRange,
+)
+from penstock.report.bill_figures import told_total
 from penstock.report.tables import DASH, Table
 from penstock.units import format_bytes, format_seconds, format_usd
 
-__all__ = ["forecast_table"]
+__all__ = ["forecast_table", "format_range"]
 
 
 def forecast_table(
@@ -58,13 +68,18 @@ def _pair(forecast: float, actual: float | None, told: Callable[[float], str]) -
 
 def _dollars(way: ForecastWay, cost: CostReport | None) -> tuple[str, str, str]:
     """Return dollars; those without something that has no price are told as such."""
-    least = f"{format_usd(way.usd.mid)} ({format_usd(way.usd.low)} to {format_usd(way.usd.high)})"
-    forecast = f"{least} + ?" if way.unpriced else least
+    forecast = f"{format_range(way.usd)}{' + ?' if way.unpriced else ''}" if way.usd.mid is not None else DASH
     if cost is None or not cost.lines:
         return forecast, DASH, DASH
-    actual = f"{format_usd(float(cost.total_usd))}{' + ?' if cost.unpriced else ''}"
-    comparable = way.usd.mid and not way.unpriced and not cost.unpriced
-    return forecast, actual, f"{float(cost.total_usd) / way.usd.mid:.0%}" if comparable else DASH
+    actual = told_total(cost)
+    expected = None if way.unpriced or cost.unpriced else way.usd.mid
+    return forecast, actual, f"{float(cost.total_usd) / expected:.0%}" if expected else DASH
+
+
+def format_range(usd: UsdRange) -> str:
+    """Write dollars as they are expected, with what they may be; a dash where nothing has a price."""
+    low, mid, high = (DASH if each is None else format_usd(each) for each in (usd.low, usd.mid, usd.high))
+    return mid if usd.mid is None else f"{mid} ({low} to {high})"
 
 
 def _count(number: float) -> str:

@@ -11,6 +11,7 @@ from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
+from penstock.report.tables import DASH
 from penstock.units import MIB, format_bytes, format_seconds, format_usd, plain_number
 from penstock.window.geometry import KEPT_SHARE
 
@@ -105,7 +106,7 @@ def way_cells(outlook: Outlook, *, is_best: bool) -> tuple[str, ...]:
         _usd(mid),
         _usd(outlook.low),
         _usd(outlook.high),
-        format_bytes(mid.disk_bytes) if mid.disk_bytes else "–",
+        format_bytes(mid.disk_bytes) if mid.disk_bytes else DASH,
         "yes" if mid.fits else "NO",
     )
 
@@ -176,6 +177,9 @@ def _node(found: Forecast) -> ForecastNode:
 
 def _way(outlook: Outlook, co2_grams: Decimal | None) -> ForecastWay:
     mid = outlook.mid
+    low_usd, mid_usd, high_usd = (
+        float(each.usd) if each.has_price else None for each in (outlook.low, outlook.mid, outlook.high)
+    )
     return ForecastWay(
         name=mid.way.name,
         told=mid.way.told,
@@ -184,7 +188,7 @@ def _way(outlook: Outlook, co2_grams: Decimal | None) -> ForecastWay:
         utilisation=mid.utilisation,
         moved_bytes=mid.moved_bytes,
         get_requests=mid.get_requests,
-        usd=UsdRange(low=float(outlook.low.usd), mid=float(mid.usd), high=float(outlook.high.usd)),
+        usd=UsdRange(low=low_usd, mid=mid_usd, high=high_usd),
         unpriced=mid.unpriced,
         disk_bytes=mid.disk_bytes,
         fits=mid.fits,
@@ -207,5 +211,7 @@ def _finite(number: float) -> float | None:
 
 
 def _usd(cost: WayCost) -> str:
+    if not cost.has_price:
+        return DASH
     told = format_usd(float(cost.usd))
     return f"{told} + ?" if cost.unpriced else told

@@ -31,6 +31,8 @@ def run(args: CostReportOptions) -> int:
     named = (*args.runs, *args.run)
     if not named and not args.runs_under and args.check is None:
         raise ConfigError("no run is named", fix="name one or more, or --runs-under a folder, or a file to --check")
+    if not args.billing_account.strip():
+        raise ConfigError("--billing-account is empty", fix="leave it out, or pass the account's id")
     tags = _tags(args.tag)
     if args.check is not None:
         check_outputs(args.focus, inputs=[args.check])
@@ -38,7 +40,7 @@ def run(args: CostReportOptions) -> int:
     places = places_of(named, args.runs_under)
     read = [path for place in places for path in files_of(place)]
     check_outputs(args.focus, inputs=[*read, args.check, *args.reconcile])
-    runs = [read_bill(place, endpoint_url=args.run_endpoint_url) for place in places]
+    runs = _each_once(places, [read_bill(place, endpoint_url=args.run_endpoint_url) for place in places])
     if runs:
         sys.stdout.write(summed_up(runs))
     if args.focus is not None:
@@ -46,6 +48,22 @@ def run(args: CostReportOptions) -> int:
     if args.reconcile:
         _reconcile(args, runs, tags)
     return 0
+
+
+def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> list[FocusRun]:
+    """Leave out copies of a bill, and tell of them, and of runs of one id whose bills differ."""
+    found: dict[str, tuple[str, FocusRun]] = {}
+    left: list[FocusRun] = []
+    for place, each in zip(places, bills, strict=True):
+        first, same = found.setdefault(each.run.run_id, (place, each))
+        if same is each or same.cost != each.cost:
+            left.append(each)
+        if same is not each:
+            told = "a copy, which counts once" if same.cost == each.cost else "with another bill: both count"
+            sys.stderr.write(
+                f"penstock {NAME}: warning: the run {each.run.run_id} of {first} is in {place} too, {told}\n"
+            )
+    return left
 
 
 def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:
@@ -97,7 +115,7 @@ def _check(path: Path) -> None:
 
 
 def _tags(given: Sequence[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for text in given:
         name, is_there, value = text.partition("=")
         if not is_there or not name:
@@ -107,5 +125,6 @@ def _tags(given: Sequence[str]) -> dict[str, str]:
                 f"--tag {text!r} cannot be used: {TAG_PREFIX}... are what a run says of itself",
                 fix="choose another name",
             )
-        found[name] = value
+        if found.setdefault(name, value) != value:
+            raise ConfigError(f"--tag gives {name!r} two values", fix="keep the right one")
     return found

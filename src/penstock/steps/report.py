@@ -12,7 +12,7 @@ from penstock.beginning import take_beginning
 from penstock.cost.hindsight import in_hindsight
 from penstock.cost.model import bill
 from penstock.cost.prices import load_prices
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, RecordError
 from penstock.files import atomic_write
 from penstock.observe.attempts import AttemptLog
 from penstock.records import (
@@ -98,15 +98,21 @@ def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> Cos
         check_region(setting.region, prices)
     if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
-    made = bill(
-        left.run,
-        steps=left.steps,
-        evaluation=evaluation,
-        prices=prices,
-        setting=setting,
-        attempts=(*left.attempts, *_own_attempts(args)),
-    )
-    return in_hindsight(made, run=left.run, steps=left.steps, prices=prices, setting=setting)
+    attempts = (*left.attempts, *_own_attempts(args))
+    if min(left.run.wall_seconds, left.run.num_trained_samples, left.run.stall_seconds) < 0:
+        raise _untrue(left.run, "it counts less than nothing")
+    try:
+        made = bill(
+            left.run, steps=left.steps, evaluation=evaluation, prices=prices, setting=setting, attempts=attempts
+        )
+        return in_hindsight(made, run=left.run, steps=left.steps, prices=prices, setting=setting)
+    except ArithmeticError as error:
+        raise _untrue(left.run, "a figure of it is too large") from error
+
+
+def _untrue(run: RunRecord, why: str) -> RecordError:
+    told = f"what is recorded of the run {run.run_id} cannot be true: {why}"
+    return RecordError(told, fix="name its record as it was written")
 
 
 def _own_attempts(args: ReportOptions) -> tuple[AttemptRecord, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from penstock.cost import CostSetting, bill, load_prices
 from penstock.cost.download_first import compare_with_download
 from penstock.cost.node_time import idle_seconds, spans_of
+from penstock.errors import RecordError
 from penstock.records import (
     AttemptRecord,
+    AttemptsRecord,
     CostReport,
     DatasetSize,
     Ended,
@@ -24,6 +27,7 @@ from penstock.records import (
     RequestCount,
     RunRecord,
     Saves,
+    StepRecord,
     Volume,
     decode_record,
     encode_record,
@@ -261,3 +265,45 @@ def test_an_interrupted_run_has_the_bytes_of_an_epoch_that_its_manifest_has() ->
     compared = compare_with_download(run, steps=[])
     assert compared is not None
     assert compared.feed.epoch_bytes == 10 * GIB
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("started_at", "yesterday", "Invalid isoformat string"),
+        ("ended_at", "2026-11-21T10:00:00", "does not say in which time zone"),
+        ("num_nodes", 0, "1 node or more"),
+        ("seconds", {"train": -1.0}, "took no time below 0"),
+    ],
+)
+def test_an_attempt_that_cannot_have_been_is_refused(name: str, value: Any, told: str) -> None:
+    fields = msgspec.to_builtins(AttemptsRecord(attempts=(attempt("train", 0, 60),)))
+    fields["attempts"][0][name] = value
+    text = json.dumps({"record": "attempts", "version": 1, **fields})
+    with pytest.raises(RecordError, match=told):
+        decode_record(text, AttemptsRecord)
+
+
+def test_attempts_on_nodes_of_one_kind_have_one_line() -> None:
+    """A retry in a cluster is mostly on another node."""
+    first, second = (host("g5.xlarge", node=name) for name in ("gpu-1", "gpu-2"))
+    run = make_run(host=first, wall_seconds=10800.0)
+    same = cost_of(run, attempt("train", 0, 3600, "killed", host=first), attempt("train", 3700, 10900, host=second))
+    assert hours(same)["Training node, stall included"] == ("g5.xlarge", 3, Decimal("3.018"))
+    assert sum(line.unit == "hour" for line in same.lines) == 1
+
+
+def test_a_step_that_left_no_record_is_told_to_be_left_out() -> None:
+    run = make_run(wall_seconds=3600.0)
+    killed = attempt("evaluate", 3600, 4000, "killed")
+    report = cost_of(run, attempt("train", 0, 3600), killed)
+    assert any(text.startswith("The evaluate step left no record of what it requested") for text in report.warnings)
+    for more in ({"evaluation": make_evaluation()}, {"steps": [stopped()]}):
+        told = cost_of(run, attempt("train", 0, 3600), killed, **more)
+        assert not any("left no record" in text for text in told.warnings)
+
+
+def stopped() -> StepRecord:
+    """Return what is left of an evaluation that was stopped."""
+    requests = (RequestCount(kind="GET", purpose="data", sent=5, answers_2xx=5),)
+    return msgspec.structs.replace(make_list_step(), step="stopped evaluate", meters=Meters(requests=requests))

@@ -21,8 +21,10 @@ from penstock.cost.focus_rules import violations
 from penstock.cost.focus_values import ALLOWED, FOCUS_COLUMNS, MANDATORY, NEVER_NULL, TOGETHER
 from penstock.cost.model import bill
 from penstock.cost.setting import CostSetting
-from penstock.records import Host, write_record
-from support.runs import make_list_step, make_run
+from penstock.records import Host, Meters, Saves, write_record
+from penstock.steps._shared.pipeline_output import bill_metrics
+from penstock.units import format_usd
+from support.runs import make_evaluation, make_list_step, make_run
 
 TODAY = date(2026, 11, 28)
 SETTING = CostSetting(today=TODAY, instance_type="g5.xlarge", transfer="internet", source_prices="s3", disk="gp3")
@@ -310,6 +312,8 @@ def test_what_has_no_price_stands_as_such_in_every_sum(tmp_path: Path, capsys: p
         (["--check", "/nowhere.csv"], 70, "cannot be read"),
         (["--run", "/nowhere", "--tag", "team"], 2, "--tag 'team'"),
         (["/nowhere", "--tag", "penstock_user=me"], 2, "are what a run says of itself"),
+        (["/nowhere", "--tag", "a=1", "--tag", "a=2"], 2, "--tag gives 'a' two values"),
+        (["/nowhere", "--billing-account", " "], 2, "--billing-account is empty"),
         (["--runs-under", "/nowhere"], 70, "no run with a bill is in /nowhere"),
     ],
 )
@@ -365,3 +369,44 @@ def test_a_bill_that_would_break_a_rule_makes_no_file(tmp_path: Path, capsys: py
     assert main(["cost-report", "--run", str(tmp_path), "--focus", str(tmp_path / "f.csv")]) == 70
     assert "makes no FOCUS file: row 1: ContractedUnitPrice times PricingQuantity" in capsys.readouterr().err
     assert not (tmp_path / "f.csv").exists()
+
+
+def test_checkpoints_in_a_store_are_storage_of_objects() -> None:
+    config = {**make_run().config, "checkpoints": "s3://bucket/run"}
+    each = focus_run(config=config, saves=Saves(count=1, kept_bytes=2**33))
+    row = next(row for row in rows_of(as_focus([each], account="a", tags={})) if row["SkuId"] == "s3-standard")
+    assert (row["ServiceSubcategory"], row["ServiceName"]) == ("Object Storage", "Object storage")
+
+
+def test_a_run_that_is_there_twice_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "copy", "other"):
+        (tmp_path / name).mkdir()
+        written_run(tmp_path / name, cost=True)
+    changed = msgspec.structs.replace(focus_run().cost, warnings=("another one",))
+    write_record(tmp_path / "other" / "cost.json", changed)
+    assert main(["cost-report", *(str(tmp_path / name) for name in ("one", "copy", "other"))]) == 0
+    said = capsys.readouterr()
+    assert "total of 2 runs" in said.out
+    assert f"{tmp_path / 'copy'} too, a copy, which counts once" in said.err
+    assert f"{tmp_path / 'other'} too, with another bill: both count" in said.err
+
+
+def test_sums_of_a_run_are_those_of_its_bill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where an epoch was not finished, and where samples were scored beside those that were learnt from."""
+    run = make_run(num_epochs=2, unfinished_samples=960)
+    evaluation = make_evaluation(meters=Meters(sample_bytes=2**30, bytes_downloaded=2**30))
+    cost = bill(run, steps=[], evaluation=evaluation, prices=load_prices(), setting=SETTING)
+    write_record(tmp_path / "run.json", run)
+    write_record(tmp_path / "cost.json", cost)
+    assert main(["cost-report", str(tmp_path)]) == 0
+    told = capsys.readouterr().out.splitlines()[1].split()
+    sums = (cost.total_usd, cost.epoch_usd, cost.thousand_samples_usd, cost.gib_usd)
+    wanted = [format_usd(usd) for usd in sums if usd is not None]
+    assert told[-4:] == wanted
+    assert main(["compare", str(tmp_path), str(tmp_path)]) == 0
+    rows = {line.split("  ")[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
+    names = ("USD, total", "USD, an epoch", "USD, 1,000 samples", "USD, a GiB of samples")
+    assert [rows[name] for name in names] == wanted
+    metrics = bill_metrics(run, cost)
+    parts = ("total_usd", "usd_per_epoch", "usd_per_1000_samples", "usd_per_gib")
+    assert [metrics[name] for name in parts] == [float(usd) for usd in sums if usd is not None]

@@ -15,6 +15,8 @@ from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.ways import Store, cost_of
 from penstock.errors import ConfigError
+from penstock.report.forecast_page import forecast_page
+from penstock.report.forecast_told import forecast_markdown, forecast_record, forecast_text
 from penstock.sources import find_scheme
 
 PRICES = load_prices()
@@ -225,6 +227,22 @@ def test_what_has_no_price_is_told_and_is_no_zero() -> None:
     assert "(E*) is not known: the node has no price" in found.sentences[0]
     quick = [each.mid for each in found.outlooks if each.mid.fits and each.mid.way.is_usual]
     assert found.outlook(found.best).mid.wall_seconds == min(each.wall_seconds for each in quick)
+
+
+def test_dollars_of_nothing_that_has_a_price_are_not_known() -> None:
+    """Of a node and a store whose prices nobody knows: no column, page or record has 0 dollars."""
+    elsewhere = replace(S3, is_priced=False)
+    link, places = Link(bytes_per_second=MB), Places(window_bytes=0.0)
+    found = forecast_ways(C, link, node_of("p99.huge", PRICES), places, elsewhere)
+    assert [line.usd for line in found.outlook("stream").mid.lines] == [None] * 4
+    [row] = [line for line in forecast_text([found]).splitlines() if line.startswith("stream")]
+    assert row.split()[-5:] == ["–", "–", "–", "–", "yes"]
+    assert "$0.00" not in forecast_markdown([found]) + forecast_page([found])
+    way = forecast_record([found]).nodes[0].way("stream")
+    assert way is not None
+    assert (way.usd.low, way.usd.mid, way.usd.high) == (None, None, None)
+    told = forecast_ways(C, link, G4, places, elsewhere).sentences[0]
+    assert told.endswith(", as far as prices are known.")
 
 
 def test_a_node_that_begins_when_the_data_is_there_is_busy_from_then_on() -> None:

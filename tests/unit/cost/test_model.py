@@ -437,3 +437,13 @@ def test_spot_without_a_price_is_not_billed_as_on_demand() -> None:
     report = _bill(make_run(host=host))
     assert _line(report, "g5.xlarge").usd is None
     assert any("no spot price of 'g5.xlarge'" in warning for warning in report.warnings)
+
+
+def test_requests_of_a_stopped_evaluation_count_until_one_that_holds_them_ends() -> None:
+    requests = (RequestCount(kind="GET", purpose="data", sent=5, answers_2xx=5),)
+    stopped = msgspec.structs.replace(make_list_step(), step="stopped evaluate", meters=Meters(requests=requests))
+    run, scored = make_run(), make_evaluation()
+    before = total_meters(run, steps=[stopped], evaluation=None).count("GET").sent
+    assert before == run.meters.count("GET").sent + 5
+    after = total_meters(run, steps=[stopped], evaluation=scored)
+    assert after == total_meters(run, steps=[], evaluation=scored)

@@ -9,17 +9,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from penstock.cli import main
+from penstock.cost import CostSetting, bill, load_prices
 from penstock.cost.reconciling import read_exports
 from penstock.errors import RecordError
 from penstock.records import write_record
+from support.runs import make_run
 from unit.cost.test_focus import focus_run
 
 Rows = Sequence[Mapping[str, str]]
@@ -105,8 +110,12 @@ def test_files_of_an_export_add_up(tmp_path: Path) -> None:
         ("x.csv", as_csv([{**FOCUS[0], "BillingCurrency": "EUR"}]), "row 1: its cost is in 'EUR'"),
         ("x.csv", as_csv([{**FOCUS[0], "Tags": "penstock_run_id"}]), "row 1: Tags is no JSON object"),
         ("x.csv", as_csv(FOCUS) + b"1,2\n", "row 6: it has 2 cells"),
+        ("x.csv", as_csv([{**FOCUS[0], "Tags": '["penstock_run_id", 1]'}]), "row 1: Tags is no JSON object"),
+        ("x.csv", as_csv([{**FOCUS[0], "Tags": '"penstock_run_id"'}]), "row 1: Tags is no JSON object"),
+        ("x.csv", as_csv([{**FOCUS[0], "BilledCost": "1e999999"}]), "row 1: BilledCost '1e999999' is no number"),
         ("x.csv", b"BilledCost,\xff\n", "cannot be read"),
-        ("x.csv.gz", gzip.compress(as_csv(FOCUS))[:-20], "cannot be read"),
+        ("x.csv.gz", gzip.compress(as_csv(FOCUS), mtime=0)[:12] + b"\xff" * 40, "cannot be read"),
+        ("x.csv.gz", gzip.compress(as_csv(FOCUS), mtime=0)[:-20], "cannot be read"),
         ("x.parquet", b"PAR1", "is no Parquet file"),
         ("x.csv", None, "cannot be read"),
     ],
@@ -172,3 +181,29 @@ def test_the_command_sets_the_export_beside_the_bill(tmp_path: Path, capsys: pyt
     assert "$1.50" in capsys.readouterr().out
     assert main([*words, "--tag-key", "nobody"]) == 2
     assert "no run has the tag 'nobody'" in capsys.readouterr().err
+
+
+def test_a_bill_that_lacks_prices_is_not_told_to_be_less(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = msgspec.structs.replace(make_run(), run_id="one")
+    setting = CostSetting(today=date(2026, 11, 28), instance_type="p99.huge", source_prices="s3")
+    for name, each in (("part", setting), ("none", replace(setting, source_prices="auto"))):
+        read_from = {"source": "https://example.org/data"} if name == "none" else {}
+        changed = msgspec.structs.replace(run, run_id=name, config={**run.config, **read_from})
+        cost = bill(changed, steps=[], evaluation=None, prices=load_prices(), setting=each)
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        write_record(tmp_path / "runs" / name / "run.json", changed)
+        write_record(tmp_path / "runs" / name / "cost.json", cost)
+    (tmp_path / "focus.csv").write_bytes(as_csv(FOCUS))
+    words = ["cost-report", "--runs-under", str(tmp_path / "runs"), "--reconcile", str(tmp_path / "focus.csv")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    rows = [line.split() for line in told[told.index("FOCUS, 5 rows") :].splitlines()]
+    of_none, of_part = (next(row for row in rows if row[:2] == [name, "all"]) for name in ("none", "part"))
+    assert of_none[2] == "–"
+    assert of_part[2].startswith("$")
+    assert of_part[3:5] == ["+", "?"]
+    assert ["Compute", "–"] in [row[:2] for row in rows]
+    assert told.count("not all of the bill has a price") >= 4
+    sums = next(line.split() for line in told.splitlines() if line.startswith("none "))
+    assert "$0.00" not in sums
+    assert sums.count("–") == 5  # nothing of it has a price, and nobody is told to have run it

@@ -7,6 +7,7 @@ import math
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from penstock.cli import main
@@ -105,3 +106,22 @@ def test_what_a_run_did_not_get_to_is_no_metric() -> None:
     )
     assert not {"usd_per_epoch", "usd_per_1000_samples"} & set(found)
     assert all(math.isfinite(value) for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("wall_seconds", 1e300, "a figure of it is too large"),
+        ("unfinished_stall_seconds", 1e308, "a figure of it is too large"),
+        ("wall_seconds", -5.0, "it counts less than nothing"),
+    ],
+)
+def test_a_record_whose_figures_cannot_be_true_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: float, told: str
+) -> None:
+    write_record(tmp_path / "run.json", msgspec.structs.replace(make_run(num_epochs=2), **{name: value}))
+    words = ["report", "--run-record", tmp_path / "run.json", "--html", tmp_path / "x.html"]
+    assert main([*map(str, words), "--instance-type", "g5.xlarge"]) == 70
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"cannot be true: {told}" in said

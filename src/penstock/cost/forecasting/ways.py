@@ -123,6 +123,11 @@ class WayCost:
         return tuple(line.what for line in self.lines if line.usd is None)
 
     @property
+    def has_price(self) -> bool:
+        """Whether anything that it takes has a price: the dollars of nothing are not 0, but not known."""
+        return not self.unpriced or any(line.usd is not None and line.quantity for line in self.lines)
+
+    @property
     def utilisation(self) -> float:
         """Part of the node's time that it computes, 0 to 1."""
         on_node = self.wall_seconds - self.ahead_seconds

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from penstock.cost.focus import FocusRun, kind_of_line, tags_of
+from penstock.cost.in_vain import parts_usd
 from penstock.cost.reconciling import Theirs
+from penstock.records import CostLine
 from penstock.texts import columns_of, counted
-from penstock.units import GIB, format_grams, format_usd
+from penstock.units import format_grams, format_usd
 
 __all__ = ["bills_by_tag", "reconciled", "summed_up"]
 
@@ -31,24 +33,28 @@ def summed_up(runs: Sequence[FocusRun]) -> str:
     return "".join(lines)
 
 
-def bills_by_tag(runs: Sequence[FocusRun], *, tag_key: str, tags: Mapping[str, str]) -> dict[str, dict[str, Decimal]]:
-    """Add up what bills have by the value of a tag that their FOCUS rows have, then by what it is for."""
-    found: dict[str, dict[str, Decimal]] = {}
+def bills_by_tag(
+    runs: Sequence[FocusRun], *, tag_key: str, tags: Mapping[str, str]
+) -> dict[str, dict[str, list[CostLine]]]:
+    """Return lines of bills by the value of a tag that their FOCUS rows have, then by what they are for."""
+    found: dict[str, dict[str, list[CostLine]]] = {}
     for each in runs:
         if value := tags_of(each.run, tags).get(tag_key):
-            sums = found.setdefault(value, defaultdict(Decimal))
+            lines = found.setdefault(value, defaultdict(list))
             for line in each.cost.lines:
-                sums[kind_of_line(line)] += line.usd or Decimal(0)
+                if line.quantity:
+                    lines[kind_of_line(line)].append(line)
     return found
 
 
-def reconciled(ours: Mapping[str, Mapping[str, Decimal]], theirs: Theirs, *, tag_key: str) -> str:
+def reconciled(ours: Mapping[str, Mapping[str, Sequence[CostLine]]], theirs: Theirs, *, tag_key: str) -> str:
     """Return a table of what bills have and what exports have, by tag and by what it is for."""
     rows: list[tuple[str, ...]] = [(tag_key, "for", "bill", "export", "difference", "")]
     for value, own in ours.items():
         other = theirs.by_tag.get(value, {})
-        rows.append(_compared(value, "all", sum(own.values(), Decimal(0)), sum(other.values(), Decimal(0))))
-        names = sorted({*(name for name, usd in own.items() if usd), *other})
+        every = [line for lines in own.values() for line in lines]
+        rows.append(_compared(value, "all", every, sum(other.values(), Decimal(0))))
+        names = sorted({*(name for name, lines in own.items() if any(line.usd != 0 for line in lines)), *other})
         rows += [_compared("", name, own.get(name), other.get(name)) for name in names]
     lines = [f"{theirs.title}, {counted(theirs.num_rows, 'row')}\n", columns_of(rows)]
     lines += [f"{value}: nothing of the export has this tag\n" for value in ours if not theirs.by_tag.get(value)]
@@ -63,14 +69,20 @@ def _left(theirs: Theirs, tag_key: str) -> Iterator[str]:
         yield f"without the tag {tag_key}: {_usd(theirs.untagged_usd)}"
 
 
-def _compared(value: str, name: str, ours: Decimal | None, theirs: Decimal | None) -> tuple[str, ...]:
+def _compared(value: str, name: str, lines: Sequence[CostLine] | None, theirs: Decimal | None) -> tuple[str, ...]:
+    """Return a row; a bill that has something without a price differs by nobody knows how much."""
+    known = [line.usd for line in lines or () if line.usd is not None]
+    ours = sum(known, Decimal(0)) if known or lines is None or not lines else None
+    if lines and len(known) < len(lines):
+        bill = _DASH if ours is None else f"{_usd(ours)} + ?"
+        return value, name, bill, _usd(theirs), _DASH, "not all of the bill has a price"
     difference = (theirs or Decimal(0)) - (ours or Decimal(0))
-    told = "the export alone" if ours is None else "the bill alone" if theirs is None else _share(difference, ours)
+    told = "the export alone" if lines is None else "the bill alone" if theirs is None else _share(difference, ours)
     sign = "+" if difference > 0 else "-" if difference else ""
-    return value, name, _usd(ours), _usd(theirs), f"{sign}{_usd(abs(difference))}", told
+    return value, name, _usd(None if lines is None else ours), _usd(theirs), f"{sign}{_usd(abs(difference))}", told
 
 
-def _share(difference: Decimal, ours: Decimal) -> str:
+def _share(difference: Decimal, ours: Decimal | None) -> str:
     return f"{100 * difference / ours:+.1f} %" if ours and difference else ""
 
 
@@ -79,7 +91,8 @@ def _usd(usd: Decimal | None) -> str:
 
 
 def _sum(runs: Sequence[FocusRun]) -> str:
-    total = sum((each.cost.total_usd for each in runs), Decimal(0))
+    has_price = any(each.cost.has_price for each in runs)
+    total = sum((each.cost.total_usd for each in runs), Decimal(0)) if has_price else None
     grams = [each.cost.co2.gco2 for each in runs if each.cost.co2 and each.cost.co2.gco2 is not None]
     co2 = f", {format_grams(sum(grams, Decimal(0)))} of CO2e in {counted(len(grams), 'run')}" if grams else ""
     open_ones = sum(bool(each.cost.unpriced) for each in runs)
@@ -108,9 +121,8 @@ _GROUPS: Mapping[str, Callable[[FocusRun], str]] = {"user": _user, "task": _task
 
 
 def _cells(each: FocusRun) -> tuple[str, ...]:
-    run, usd = each.run, each.cost.total_usd
-    parts = (len(run.epochs), run.num_trained_samples / 1000, run.meters.sample_bytes / GIB)
-    sign = " + ?" if each.cost.unpriced else ""
-    told = [f"{format_usd(float(usd) / part)}{sign}" if part else _DASH for part in parts]
-    hours = f"{run.wall_seconds / 3600:.2f}"
-    return run.run_id, _user(each), _task(each), _month(each), hours, f"{format_usd(float(usd))}{sign}", *told
+    run, cost = each.run, each.cost
+    sign = " + ?" if cost.unpriced else ""
+    sums = (cost.known_usd, *parts_usd(run, cost))
+    told = [_DASH if usd is None else f"{format_usd(usd)}{sign}" for usd in sums]
+    return run.run_id, _user(each), _task(each), _month(each), f"{run.wall_seconds / 3600:.2f}", *told

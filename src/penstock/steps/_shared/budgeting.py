@@ -15,7 +15,7 @@ import msgspec
 
 from penstock import stopping
 from penstock.cost.model import CostSetting, bill, total_meters
-from penstock.cost.node_time import spans_of
+from penstock.cost.node_time import STOPPED_EVALUATION, spans_of
 from penstock.cost.prices import Prices, load_prices
 from penstock.errors import ConfigError, Interrupted, PenstockError
 from penstock.observe.attempts import AttemptLog
@@ -203,7 +203,11 @@ class _EvaluationBooks:
         return self._books.spending(wall_seconds, meters)
 
     def counted(self) -> Meters:
-        return self._trained.plus(sum_meters(read_meter_files(self._metering.folder, self._metering.owner)))
+        return self._trained.plus(self.own())
+
+    def own(self) -> Meters:
+        """Return what evaluations requested, those of earlier attempts included."""
+        return sum_meters(read_meter_files(self._metering.folder, self._metering.owner))
 
 
 @contextlib.contextmanager
@@ -222,7 +226,8 @@ def evaluation_within(files: JobFiles, args: JobOptions, attempts: AttemptLog) -
         record,
         max_usd=args.max_usd or None,
         max_requests=args.max_requests or None,
-        steps=lambda: read_steps(files.step_records),
+        # What stopped ones requested is counted with this one's.
+        steps=lambda: [each for each in read_steps(files.step_records) if each.step != STOPPED_EVALUATION],
         prices=load_prices(args.prices),
         setting=setting_here(args, args.instance_type),
         metering=metering,
@@ -247,7 +252,12 @@ def evaluation_within(files: JobFiles, args: JobOptions, attempts: AttemptLog) -
         host = common.host_without_device()
         seconds = time.monotonic() - began + sum(each.wall_seconds for each in stopped)
         took = StepRecord(
-            step="stopped evaluate", started_at=started_at, wall_seconds=seconds, host=host, meters=Meters(), details={}
+            step=STOPPED_EVALUATION,
+            started_at=started_at,
+            wall_seconds=seconds,
+            host=host,
+            meters=evaluated.own(),
+            details={},
         )
         write_record(files.stopped_record, took)
         if watch.ended is not None and stopping.is_from_stop(error):

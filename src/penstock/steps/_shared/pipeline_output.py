@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.cost.in_vain import parts_usd
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, ForecastRecord, RunRecord
@@ -41,12 +42,12 @@ def write_forecast_metrics(executor_input: str, found: ForecastRecord) -> None:
     way = node.way(found.planned or node.best or "")
     if way is None:
         return
+    sums = {"usd": way.usd.mid, "usd_low": way.usd.low, "usd_high": way.usd.high}
+    dollars = {name: usd for name, usd in sums.items() if usd is not None}
     _show(
         executor_input,
-        {
-            "usd": way.usd.mid,
-            "usd_low": way.usd.low,
-            "usd_high": way.usd.high,
+        dollars
+        | {
             "wall_hours": way.wall_seconds / 3600,
             "stall_hours": way.stall_seconds / 3600,
             "moved_gib": way.moved_bytes / GIB,
@@ -69,20 +70,14 @@ def bill_metrics(run: RunRecord, cost: CostReport) -> dict[str, float]:
 
     ``unpriced_lines`` says how many lines the sums leave out.
     """
-    parts = {
-        "usd_per_epoch": float(len(run.epochs)),
-        "usd_per_1000_samples": run.num_trained_samples / 1000,
-        "usd_per_gib": run.meters.sample_bytes / GIB,
-    }
-    usd = float(cost.total_usd)
-    billed = {"total_usd": usd, **{name: usd / part for name, part in parts.items() if part}} if cost.lines else {}
-    stall = {} if cost.stall_usd is None else {"stall_usd": float(cost.stall_usd)}
-    unpriced = float(len(cost.unpriced))
+    sums = (cost.known_usd if cost.lines else None, *parts_usd(run, cost), cost.stall_usd)
+    names = ("total_usd", "usd_per_epoch", "usd_per_1000_samples", "usd_per_gib", "stall_usd")
+    billed = {name: float(usd) for name, usd in zip(names, sums, strict=True) if usd is not None}
     grams = cost.co2.gco2 if cost.co2 else None
-    stall |= {} if grams is None else {"co2_kg": float(grams) / 1000}
-    return (
-        billed | stall | {"hours": run.wall_seconds / 3600, "stall_share": run.stall_share, "unpriced_lines": unpriced}
-    )
+    emitted = {} if grams is None else {"co2_kg": float(grams) / 1000}
+    unpriced = float(len(cost.unpriced))
+    took = {"hours": run.wall_seconds / 3600, "stall_share": run.stall_share, "unpriced_lines": unpriced}
+    return billed | emitted | took
 
 
 def _show(executor_input: str, values: Mapping[str, float]) -> None:

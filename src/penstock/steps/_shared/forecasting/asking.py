@@ -16,6 +16,7 @@ from penstock.cost.seller import PROVIDERS, Seller, seller_at
 from penstock.errors import ConfigError
 from penstock.options.paths import check_path
 from penstock.records import ForecastRecord, Plan, read_record, write_record
+from penstock.report.forecast_beside import format_range
 from penstock.sources import find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
@@ -23,7 +24,7 @@ from penstock.steps._shared.forecasting.probing import probe
 from penstock.steps._shared.pricing import check_region, endpoint_paid
 from penstock.steps.options.forecast import ForecastOptions
 from penstock.texts import did_you_mean
-from penstock.units import GIB, MIB, format_usd
+from penstock.units import GIB, MIB
 from penstock.window.geometry import KEPT_SHARE
 
 __all__ = ["as_planned", "forecasts", "holding_window", "over_budget"]
@@ -82,11 +83,10 @@ def over_budget(found: ForecastRecord, max_usd: float) -> list[str]:
     for node in found.nodes if max_usd else ():
         name = found.planned or node.best
         way = None if name is None else node.way(name)
-        if way is not None and way.usd.mid > max_usd:
+        if way is not None and (way.usd.mid or 0.0) > max_usd:
             told.append(
-                f"the forecast{f' for {node.node}' if node.node else ''} is {format_usd(way.usd.mid)} "
-                f"({format_usd(way.usd.low)} to {format_usd(way.usd.high)}), and --max-usd {max_usd:g}: the run would "
-                "stop before its end"
+                f"the forecast{f' for {node.node}' if node.node else ''} is {format_range(way.usd)}, and --max-usd "
+                f"{max_usd:g}: the run would stop before its end"
             )
     return told
 
