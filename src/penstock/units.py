@@ -107,7 +107,7 @@ def format_usd(usd: float | Decimal) -> str:
     """Write US dollars so that small sums stay readable: ``$12.30``, ``$0.0004``, ``$0.000000057``, ``-$3.00``."""
     if usd < 0:
         return f"-{format_usd(-usd)}"
-    return f"${usd:,.2f}" if usd >= 0.995 or usd == 0 else f"${plain_number(usd, digits=2)}"
+    return f"${usd:,.2f}" if usd >= 0.0995 or usd == 0 else f"${plain_number(usd, digits=2)}"
 
 
 def format_grams(grams: float | Decimal) -> str:

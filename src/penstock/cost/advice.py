@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from penstock.cost.advice_case import Case, advised, as_seconds
-from penstock.cost.bottleneck import LITTLE_STALL, cause_of
+from penstock.cost.bottleneck import LITTLE_STALL
 from penstock.cost.breakeven import Feed, stream_seconds, stream_usd
 from penstock.cost.download_first import Comparison, rates_of
 from penstock.cost.forecasting import Forecast, WayCost
@@ -61,9 +61,8 @@ def advice_on(
     )
     found = list(_cheaper(case))
     if run.stall_share > LITTLE_STALL:
-        cause = cause_of(run, compared)
-        found += _of_download(case) if cause != "decoding" else ()
-        found += _of_decoding(case) if cause != "download" else ()
+        found += _of_download(case) if case.cause != "decoding" else ()
+        found += _of_decoding(case) if case.cause != "download" else ()
     useful = [each for each in found if (each.seconds_saved or 0) > 0 or (each.usd_saved or 0) > 0]
     return tuple(sorted(useful, key=_rank))
 
@@ -104,7 +103,7 @@ def _of_window(case: Case, kept_bytes: float) -> CostAdvice:
         told = f"{told} (W*)"
     if store.item and math.isfinite(store.bytes_per_second):
         told = f"{told}, on {store.item}, which gives it at {format_bytes(store.bytes_per_second)}/s"
-    if not case.compared.rate_is_measured:
+    if case.cause == "data":
         told = f"{told}; if it was the download that was waited for"
     return CostAdvice(
         action="A larger window",
@@ -147,7 +146,7 @@ def _streamed(case: Case, then: Feed, action: str, flag: str, told: str, *, epoc
     usd = None
     if case.rates is not None:
         usd = stream_usd(case.feed, case.rates, case.epochs) - stream_usd(then, case.rates, epochs)
-    if not case.compared.rate_is_measured:
+    if case.cause == "data":
         told = f"{told}; if it was the download that was waited for"
     return advised(action, flag, told, seconds=min(saved, case.run.stall_seconds), usd=usd)
 
@@ -234,7 +233,7 @@ def _timed(case: Case, action: str, flag: str, told: str, saved: float) -> CostA
     """Advise on what saves time alone."""
     saved = min(saved, case.run.stall_seconds)
     usd = None if case.rates is None else saved * case.rates.node_usd_per_second
-    if not case.compared.rate_is_measured:
+    if case.cause == "data":
         told = f"{told}; if it was decoding that was waited for"
     return advised(action, flag, told, seconds=saved, usd=usd)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
+from penstock.cost.bottleneck import cause_of
 from penstock.cost.breakeven import Feed, Rates
 from penstock.cost.download_first import Comparison
 from penstock.cost.forecasting import Forecast, WayCost
@@ -38,6 +40,11 @@ class Case:
     def feed(self) -> Feed:
         """Its per-epoch quantities."""
         return self.compared.feed
+
+    @property
+    def cause(self) -> Literal["download", "decoding", "data"]:
+        """What it waited for, as far as that is known."""
+        return cause_of(self.run, self.compared)
 
     @property
     def epochs(self) -> int:

@@ -61,12 +61,15 @@ def in_hindsight(
         cost,
         bottleneck=bottleneck(run, compared),
         meanings=_meanings(run, compared, other),
-        ways=(
-            _told(measured, is_measured=True),
-            *(_told(each.mid) for each in other.outlooks if each.mid.way.name not in _MEASURED_BY_ITSELF),
-        ),
+        ways=_ways(measured, other) if compared.rate_is_measured else (),
         advice=advice_on(cost, run=run, compared=compared, measured=measured, other=other, market=market),
     )
+
+
+def _ways(measured: WayCost, other: Forecast) -> tuple[CostWay, ...]:
+    """Return the way that was gone, and what the others would have taken on the link as it was measured."""
+    others = (each.mid for each in other.outlooks if each.mid.way.name not in _MEASURED_BY_ITSELF)
+    return (_told(measured, is_measured=True), *map(_told, others))
 
 
 def _demand(run: RunRecord, compared: Comparison) -> Demand:
@@ -182,8 +185,9 @@ def _meanings(run: RunRecord, compared: Comparison, other: Forecast) -> tuple[st
         said.append(f"B* = {format_bytes(compared.rate_without_stall)}/s: {_of_link(compared)}")
     if not compared.rate_is_measured:
         said.append(
-            "How large a window would end the stall (W*), and after how many epochs downloading first pays (E*), is "
-            "not told: that needs the rate of the link, which penstock prefetch with a manifest measures."
+            "How large a window would end the stall (W*), after how many epochs downloading first pays (E*), and what "
+            "other ways would have taken, is not told: that needs the rate of the link, which penstock prefetch with a "
+            "manifest measures."
         )
         return tuple(said)
     need = compared.window_without_stall_bytes

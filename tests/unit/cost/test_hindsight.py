@@ -193,6 +193,21 @@ def test_other_ways_are_priced_as_the_one_that_was_gone() -> None:
     assert float(measured.usd) == pytest.approx(float(node.usd or 0) * EPOCHS * 60 / _run().wall_seconds, rel=0.02)
 
 
+def test_other_ways_are_not_told_of_a_link_whose_rate_is_not_known() -> None:
+    """An average over a run that computed would make a larger window look slower."""
+    found = _told(_run(stall_seconds=0.0))
+    assert found.meanings
+    assert not found.ways
+
+
+def test_a_run_that_knows_what_it_waited_for_is_advised_without_an_if() -> None:
+    meters = msgspec.structs.replace(_run().meters, fetching_microseconds=10**8, starved_microseconds=0)
+    known, unknown = _told(_run(meters=meters)), _told(_run())
+    assert known.advice
+    assert not [each for each in known.advice if "was waited for" in each.told]
+    assert [each for each in unknown.advice if each.told.endswith("if it was decoding that was waited for")]
+
+
 def test_what_has_no_price_is_told_by_its_time() -> None:
     host = Host(num_cpus=4, device="cpu", num_devices=0)
     found = _told(_run(host=host), _probe())

@@ -89,7 +89,7 @@ def test_page_is_well_formed_and_small() -> None:
     page = _Page(text)
     assert text.startswith("<!DOCTYPE html>")
     assert len(text.encode()) < 400_000
-    assert page.count("svg") == 4 + 4 + 2
+    assert page.count("svg") == 4 + 4 + 1
     assert page.count("h1") == 1
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -282,7 +282,7 @@ def test_no_value_can_become_markup() -> None:
     run = type(run)(**{name: getattr(run, name) for name in run.__struct_fields__} | {"epochs": epochs})
     page = _Page(_render(run, evaluation, make_list_step(step=ATTACK), title=ATTACK))
     assert not {"script", "img", "b"} & {tag for tag, _ in page.tags}
-    assert page.count("svg") == 6
+    assert page.count("svg") == 5
     assert "alert(1)" in _words(page)
     assert not any("\x00" in text for text in page.text)
 
@@ -372,10 +372,18 @@ def test_no_table_is_wider_than_a_page_of_1200(tmp_path: Path) -> None:
     assert set(beyond[1].split(",")) == {"0"}
 
 
+def test_other_ways_are_drawn_where_the_link_was_measured() -> None:
+    probe = make_list_step(step="prefetch", details={"rate_bytes_per_second": 2000.0})
+    without, measured = (_render(make_run(), None, *steps) for steps in ((), (probe,)))
+    assert "Cost by way" not in without
+    assert "Cost by way" in measured
+    assert "Other ways for the data" in measured
+
+
 def test_figures_of_every_kind_are_drawn() -> None:
     page = _Page(_render(make_run(), make_evaluation(figures=every_figure("Cardiomegaly"))))
     words = _words(page)
-    assert page.count("svg") == 8
+    assert page.count("svg") == 7
     assert "Cardiomegaly AUROC AUPRC Cardiomegaly 0.812 0.4" in words
     assert "Cardiomegaly score 0.4" in words
     assert words.count("anomaly map") == 5
