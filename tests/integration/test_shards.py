@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import io
 import json
@@ -409,6 +410,25 @@ def test_shards_that_are_read_one_after_the_other_are_made_ready_before(
             first = int(name[:2]) * 1000
             assert [row["n"] for row in shards.open_shard(name)] == list(range(first, first + 1000))
         assert len(own.ready) <= MOST_READY
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_shard_that_could_not_be_read_before_its_turn_is_read_in_its_turn(many: SmallS3, kind: str) -> None:
+    """What kept it from being read may be over by then."""
+    with of_many(many, kind).shards() as shards:
+        names = shards.shard_names
+        if kind == "parquet":
+            assert shards.shard_info(names[4]).num_rows == 1000  # its extents are known: they are asked for before
+        many.takeover = lambda asked: Reply.error(403, "AccessDenied") if names[4] in asked.path else None
+        for name in names[:4]:
+            assert len(list(shards.open_shard(name))) == 1000
+        assert isinstance(shards._catalog, FoundShards)
+        loop, source = shards._catalog._own().begun
+        while not source.meter.read().failed_requests:
+            time.sleep(0.01)
+        loop.run(asyncio.sleep(0.1))
+        many.takeover = lambda asked: None
+        assert len(list(shards.open_shard(names[4]))) == 1000
 
 
 def test_a_pass_reads_no_more_than_it_may_hold_before_its_rows_are_taken(many: SmallS3) -> None:

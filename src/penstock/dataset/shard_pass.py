@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -10,7 +11,7 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from penstock.dataset.shard_ahead import Feed, Held
-from penstock.errors import ProcessLost
+from penstock.errors import ProcessLost, SourceError
 from penstock.formats.protocols import Found
 from penstock.manifest import Extent, Span
 from penstock.ranges.here import Begun
@@ -79,6 +80,7 @@ class Pass:
         self._own, self._index, self._info, self._done, self._again = own, index, info, done, again
         self._room = room
         self._ended: Callable[[], None] | None = ended
+        self._telling = threading.Lock()
         self._is_asked = self._is_taken = False
         self._begun: Begun | None = None
         self._running: Future[None] | None = None
@@ -98,6 +100,7 @@ class Pass:
         """Return the next extent; raises as a ``Feed`` does."""
         if self._instead is not None:
             return self._instead.take()
+        was_begun_before = self._running is not None and not self._is_taken
         self.begin()
         self._is_taken = True
         self._tell()
@@ -108,6 +111,8 @@ class Pass:
             found = self._begun[0].run(self._next())
         except (CancelledError, RuntimeError) as error:
             raise ProcessLost("the shard was closed meanwhile", fix="open it again") from error
+        if isinstance(found, SourceError) and was_begun_before:  # it may have passed since
+            return self._take_again()
         if isinstance(found, Exception):
             raise found
         if found is None:
@@ -124,8 +129,11 @@ class Pass:
             self._running.cancel()
 
     def _tell(self) -> None:
-        if self._is_asked and self._is_taken and self._ended is not None:
+        if not (self._is_asked and self._is_taken):
+            return
+        with self._telling:
             ended, self._ended = self._ended, None
+        if ended is not None:
             ended()
 
     def _take_again(self) -> Sequence[Held]:

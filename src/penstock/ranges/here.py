@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
-from penstock.errors import ProcessLost
+from penstock.errors import ProcessLost, SourceError
 from penstock.manifest import Span
 from penstock.ranges.loop import LoopThread
 from penstock.sources import ObjectSource, object_of
@@ -56,7 +56,8 @@ class Reads:
             SourceChanged, SourceError: they could not be had.
             ProcessLost: they were let go of meanwhile.
         """
-        if asked.begun is not self._own():  # it was asked for before this process was forked
+        if asked.begun is not self._own() or _failed_before(asked.found):
+            # It was asked for before this process was forked, or its error may have passed since.
             asked = self.ask(asked.spans)
         try:
             return asked.found.result()
@@ -70,6 +71,11 @@ class Reads:
         """Take back what was asked for."""
         if asked.begun is self._own():
             asked.found.cancel()
+
+
+def _failed_before(found: Future[memoryview]) -> bool:
+    """Tell whether a source gave an error before anybody waited for what was asked of it."""
+    return found.done() and not found.cancelled() and isinstance(found.exception(), SourceError)
 
 
 async def _read(source: ObjectSource, spans: Sequence[Span]) -> memoryview:
