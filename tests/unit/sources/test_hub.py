@@ -590,9 +590,9 @@ def test_what_is_wrong_early_is_told_by_who_reads(hub: Hub, reply: Reply) -> Non
         asyncio.run(_foreseen(opened(hub), "data/a b.parquet"))
 
 
-@pytest.mark.parametrize("names", ["null", "7", '["data/a b.parquet"]', '[{"name": "x"}]'])
+@pytest.mark.parametrize("names", ["null", "7", '["data/a b.parquet"]', '[{"name": "x"}]', '[{"rfilename": "\udcff"}]'])
 def test_names_that_come_with_the_commit_are_a_hint_alone(hub: Hub, names: str) -> None:
-    told = f'{{"sha": "{COMMIT}", "siblings": {names}}}'.encode()
+    told = f'{{"sha": "{COMMIT}", "siblings": {names}}}'.encode("utf-8", "surrogateescape")
     hub.hub.takeover = lambda asked: Reply(body=told) if "/revision/" in asked.path else hub.answer(asked)
     assert asyncio.run(_foreseen(opened(hub), "data/a b.parquet")) == DATA[100:150]
     assert _links_asked(hub) == [("GET", "a b.parquet")]

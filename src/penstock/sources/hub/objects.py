@@ -207,7 +207,7 @@ class HubObjects(ObjectSource):
             return None
         below = f"{self._place.path}/" if self._place.path else ""
         names: list[str] = []
-        with contextlib.suppress(msgspec.MsgspecError):  # what there is is told by the tree
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeError):  # what there is is told by the tree
             names = [each.rfilename for each in msgspec.json.decode(siblings, type=list[_Sibling])]
         first = self._first([name.removeprefix(below) for name in names if name.startswith(below)])
         return asyncio.create_task(self.find_way(first)) if first is not None else None
