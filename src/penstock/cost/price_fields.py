@@ -157,6 +157,13 @@ def _held(number: Decimal) -> Decimal:
     return number
 
 
+def _rate(text: str) -> Decimal:
+    number = _number(text)
+    if not number:
+        raise _Wrong("write what it does, more than 0, or leave it out where that is not known")
+    return number
+
+
 def _whole(text: str) -> int:
     number = _number(text)
     if number != int(number):
@@ -233,9 +240,9 @@ MACHINE = {
     "gpu": _TEXT,
     "gpus": Field(read=_whole),
     "gpu_memory_gib": _NUMBERS,
-    "network_gbps": _NUMBERS,
+    "network_gbps": Field(read=_rate),
     "network_burst_gbps": _NUMBERS,
-    "disk_mb_s": _NUMBERS,
+    "disk_mb_s": Field(read=_rate),
     "disk_burst_mb_s": _NUMBERS,
     "disk_iops": Field(read=_whole),
     "local_nvme_gb": _NUMBERS,

@@ -217,6 +217,7 @@ def test_a_way_that_is_none_is_refused() -> None:
             "own.yaml:3: there are 2 prices",
         ),
         ("prices:\n- {item: x, unit: hour, price: !!float 1}", "own.yaml:2: the tag"),
+        ("machines:\n- {name: a.b, network_gbps: 0}", "own.yaml:2: network_gbps is '0'"),
         ("discounts:\n- {items: '*', percent: 120}", "own.yaml:2: percent is '120'"),
         ("discounts:\n- {percent: 12}", "own.yaml:2: a discount lacks its items"),
         ("exchange:\n- {currency: EUR, usd: 0}", "own.yaml:2: EUR is worth nothing"),
