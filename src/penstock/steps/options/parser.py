@@ -41,6 +41,23 @@ class HelpFormatter(argparse.HelpFormatter):
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
+    def _format_action(self, action: argparse.Action) -> str:
+        """Break names of an option that stand on a line of their own between two of them."""
+        named, end, told = super()._format_action(action).partition("\n")
+        indent = " " * self._current_indent
+        whole = re.sub(r"(?<!,) ", "\0", named.strip())
+        lines = textwrap.wrap(
+            whole,
+            self._width,
+            break_on_hyphens=False,
+            break_long_words=False,
+            initial_indent=indent,
+            subsequent_indent=indent,
+        )
+        if len(named) > self._width and len(lines) > 1:
+            named = "\n".join(lines).replace("\0", " ")
+        return named + end + told
+
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told = action.help or ""
         has_none = any(action.default is none for none in (None, False, argparse.SUPPRESS))  # 0 is a default
