@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from support.small_s3 import Asked, Reply, SmallS3, small_s3
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
 RATE, OBJECT_BYTES, OBJECTS = 4_000_000, 64 * 1024, 256
-LATENCY_SECONDS = 0.03
+LATENCY_SECONDS, LISTING_SECONDS = 0.03, 0.2
 WORDS = ("--compute-hours", "1", "--epochs", "2", "--json")
 
 
@@ -38,6 +39,8 @@ class Throttle:
                 self.free_at = max(self.free_at, time.monotonic()) + (int(last) + 1 - int(first)) / RATE
                 wait = self.free_at - time.monotonic()
             time.sleep(wait + LATENCY_SECONDS)
+        elif "list-type" in asked.query:
+            time.sleep(LISTING_SECONDS)
         return None
 
 
@@ -48,7 +51,7 @@ def server() -> Iterator[SmallS3]:
         yield state
 
 
-def forecast(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, object]:
+def forecast(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
     assert main(["forecast", *map(str, words), *WORDS]) == 0
     return json.loads(capsys.readouterr().out)["nodes"][0]  # type: ignore[no-any-return]
 
@@ -72,6 +75,23 @@ def test_a_probe_measures_rate_and_latency_and_its_record_is_what_another_foreca
     again = forecast(capsys, "--size", "1GB", "--objects", 10, "--measured", kept)
     assert again["rate_bytes_per_second"] == rate
     assert len(server.requests) == asked
+
+
+def test_what_listing_just_took_is_taken_again_by_every_way(
+    server: SmallS3, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = ("s3://data", "--endpoint-url", server.url, "--anonymous", "--rate", "1GB/s", "--latency", "0s")
+    listed = forecast(capsys, *source, "--startup", "2s")
+    took = listed["list_seconds"]
+    assert took > LISTING_SECONDS
+    size = ("--size", OBJECTS * OBJECT_BYTES, "--objects", OBJECTS, "--rate", "1GB/s", "--latency", "0s")
+    stated = forecast(capsys, *size, "--startup", "2s")
+    assert stated["list_seconds"] is None
+    walls = {each["name"]: each["wall_seconds"] for each in stated["ways"]}
+    for way in listed["ways"]:
+        assert way["wall_seconds"] - walls[way["name"]] == pytest.approx(took, abs=1e-3), way["name"]
+    main(["forecast", *map(str, source), "--compute-hours", "1"])
+    assert f"listing {OBJECTS} objects took " in capsys.readouterr().out
 
 
 def test_a_probe_reads_no_more_than_it_may(server: SmallS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,7 @@ class ForecastNode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         list_requests: pages of the listing, which all ways pay.
+        list_seconds: that the listing took just now, which all ways take too; None where none was made for this.
         compute_seconds: of an epoch; None where that is not known, and was taken to be nothing.
         rate_bytes_per_second: that a stream gets; None for no limit.
         breakeven_epochs: E*; None where there is none, or a price is not known.
@@ -84,6 +85,7 @@ class ForecastNode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recommendation: str
     command: str
     ways: tuple[ForecastWay, ...]
+    list_seconds: float | None = None
 
     def way(self, name: str) -> ForecastWay | None:
         """Return a way by its name."""

@@ -68,10 +68,16 @@ def facts_told(found: Forecast) -> list[str]:
     if not demand.is_compute_known:
         computing = "how long each computes is not known"
     told = found.market.told
+    listed = []
+    if demand.list_seconds is not None:
+        listed = [
+            f"listing {demand.num_objects:,} objects took {format_seconds(demand.list_seconds)}, and is taken to again"
+        ]
     return [
         f"{node.name or 'a node'}, {price}, {rate} from the source ({found.link.told}; {found.link.path})",
         f"{demand.epochs} epochs of {format_bytes(demand.epoch_bytes)} in {demand.epoch_requests:,.0f} requests, "
         f"{computing}",
+        *listed,
         *([f"{told[0].upper()}{told[1:]}."] if told else []),
     ]
 
@@ -161,6 +167,7 @@ def _node(found: Forecast) -> ForecastNode:
         epoch_bytes=demand.epoch_bytes,
         epoch_requests=demand.epoch_requests,
         list_requests=demand.pages,
+        list_seconds=demand.list_seconds,
         compute_seconds=demand.compute_seconds if demand.is_compute_known else None,
         rate_bytes_per_second=_finite(found.rate),
         breakeven_epochs=even.epochs,

@@ -39,6 +39,7 @@ class Demand:
         largest_bytes: of what is fetched as one, such as a sample; 0 where that is not known.
         once_compute_seconds: of what is read once.
         start_seconds: before the first epoch and behind the last, such as imports; 0 where nobody told.
+        list_seconds: that listing takes before that; None where it was not listed for this.
         again_share: of the requests, that are made once more, after faults or because they were late: the bytes that
             came by then are not asked for again.
     """
@@ -57,6 +58,7 @@ class Demand:
     largest_bytes: float = 0.0
     once_compute_seconds: float = 0.0
     start_seconds: float = 0.0
+    list_seconds: float | None = None
     again_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -68,6 +70,11 @@ class Demand:
             raise ConfigError(
                 f"{self.epochs} epochs of {self.epoch_bytes:g} bytes cannot be forecast", fix="give 1 or more of both"
             )
+
+    @property
+    def beside_seconds(self) -> float:
+        """What a run takes beside its epochs and what is read once."""
+        return self.start_seconds + (self.list_seconds or 0.0)
 
     @property
     def request_bytes(self) -> float:

@@ -27,6 +27,7 @@ ASSUMPTIONS = (
     "Samples that are only scored, for validation and test, take a third of their time in training: forward alone.",
     "What a run takes before its first epoch and behind its last, such as imports, is counted where --startup or a "
     "record of --measured tells it.",
+    "A run lists a URI again before it begins, which takes it as long as it just took; of a manifest that was done.",
     "Networks and disks are taken at what they do for as long as one likes (baselines), never at their bursts.",
     f"Low: a link {LOW_RATE:g} times as fast and {1 - LOW_COMPUTE:.0%} less computing; high: {HIGH_RATE:g} times as "
     f"fast, {HIGH_COMPUTE - 1:.0%} more computing, and {HIGH_REQUESTS - 1:.0%} of the requests made twice.",

@@ -147,7 +147,7 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
     if way.disk is not None:
         return _downloaded(way, demand, link, node, places, market)
     found = _streamed(way, demand, link, rate, places)
-    wall = demand.start_seconds + found.seconds + max(demand.once_compute_seconds, demand.once_bytes / rate)
+    wall = demand.beside_seconds + found.seconds + max(demand.once_compute_seconds, demand.once_bytes / rate)
     stall = wall - demand.epochs * demand.compute_seconds
     if way.is_spot:
         wall, stall = wall * (1 + SPOT_LOST_SHARE), stall + wall * SPOT_LOST_SHARE
@@ -191,7 +191,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     size = demand.epoch_bytes + demand.once_bytes
     download = size / rate
     epoch = max(demand.compute_seconds, demand.epoch_bytes / disk)
-    trained = demand.start_seconds + demand.epochs * epoch + max(demand.once_compute_seconds, demand.once_bytes / disk)
+    trained = demand.beside_seconds + demand.epochs * epoch + max(demand.once_compute_seconds, demand.once_bytes / disk)
     wall = download + trained
     on_node = trained if way.is_staged else wall
     gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)

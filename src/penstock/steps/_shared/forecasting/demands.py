@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -168,9 +169,11 @@ def _stated(args: ForecastOptions) -> Data:
 async def _listed(args: ForecastOptions) -> Data:
     found: list[ObjectInfo] = []
     spec = source_from(args.uri, args)
+    began = time.monotonic()
     with contextlib.closing(open_source(spec, purpose="listing")) as source:
         async for page in source.list_objects():
             found += page
+    took = time.monotonic() - began
     held = [each for each in found if each.size_bytes]
     if not held:
         raise EmptyListing(f"there is nothing to read at {args.uri}", fix="check the URI", about=args.uri)
@@ -182,6 +185,7 @@ async def _listed(args: ForecastOptions) -> Data:
     demand = replace(
         demand,
         least_window_bytes=max(demand.least_window_bytes, least),
+        list_seconds=took,
         largest_bytes=largest if largest <= SPLIT_ABOVE_BYTES else 0.0,  # larger ones are mostly read by parts
     )
     return Data(demand=demand, source=spec, objects=held)
