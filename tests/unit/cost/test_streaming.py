@@ -45,6 +45,15 @@ def test_of_a_slow_link_it_keeps_once_its_rate_was_watched() -> None:
     assert told.seconds == pytest.approx(told.times * 5)
 
 
+def test_of_a_training_slower_than_its_link_it_keeps_by_what_was_trained_on() -> None:
+    """10 MB/s of it for the 7.75 s that 40 MB and the watching take, and 40 MB lie ready: no more is promised."""
+    slow = replace(SMALL, compute_seconds=10.0)
+    found = keeping(40 * MB, slow)
+    streaming = 40 * MB - found.kept_bytes
+    assert found.begins_bytes == pytest.approx(77.5 * MB + 40 * MB + streaming, rel=0.01)
+    assert streamed(slow, found, rate=20 * MB).times == pytest.approx(5 - 3 * found.kept_bytes / (100 * MB))
+
+
 def test_a_long_run_hardly_notices() -> None:
     told = streamed(LONG, keeping(1e5 * MB, LONG), rate=20 * MB)
     assert told.times == pytest.approx(5 - 4 * 0.087, rel=1e-3)

@@ -114,13 +114,14 @@ def keeping_in(
     if USUAL_IN_FLIGHT * request / rate + latency_seconds <= LONGEST_MEDIAN and latency_seconds <= LONGEST_PAUSE:
         ahead = MARGIN * HIGHEST_RATE * max(0.0, latency_seconds - NEAR_SECONDS)
         if kept := _worth(min(keepable, room - ahead), window_bytes):
-            return _begun((WARM_READS + TOLD_READS) * request, kept, window_bytes, filled)
+            told = (WARM_READS + TOLD_READS) * request / rate
+            return _begun(told * read, kept, window_bytes, filled)
     in_flight = request * min(MOST_IN_FLIGHT, max(USUAL_IN_FLIGHT, math.ceil(rate * latency_seconds / request)))
     mean = latency_seconds + min(in_flight, window_bytes) / rate
     ahead = max(read * max(MARGIN * latency_seconds, MEAN_MARGIN * mean), in_flight)
     kept = _worth(min(keepable, room - ahead), window_bytes)
-    watched = FEWEST_INTERVALS * INTERVAL_SECONDS * INTERVAL_OVERRUN
-    return _begun(window_bytes + watched * read, kept, window_bytes, filled)
+    known = window_bytes / rate + FEWEST_INTERVALS * INTERVAL_SECONDS * INTERVAL_OVERRUN
+    return _begun(known * read, kept, window_bytes, filled)
 
 
 def _cut(window_bytes: float, demand: Demand, kept_share: float) -> tuple[float, float]:
@@ -138,14 +139,14 @@ def _cut(window_bytes: float, demand: Demand, kept_share: float) -> tuple[float,
     return demand.epoch_bytes * cut.keepable_bytes / area, filled
 
 
-def _begun(known_bytes: float, kept_bytes: float, window_bytes: float, filled: float) -> Keeping:
-    """Return the keeping that is decided once so many bytes came.
+def _begun(passed_bytes: float, kept_bytes: float, window_bytes: float, filled: float) -> Keeping:
+    """Return the keeping that is decided once a training has passed so many bytes.
 
-    By then all of the window is promised to what comes next, and what is to keep has to pass first; what goes on
-    streaming is promised once more meanwhile.
+    A link that is faster fills the window meanwhile. By then all of the window is promised to what comes next, and what
+    is to keep has to pass first; what goes on streaming is promised once more meanwhile.
     """
     promised = filled * (window_bytes + max(0.0, window_bytes - kept_bytes))
-    return Keeping(kept_bytes=kept_bytes, begins_bytes=known_bytes + promised)
+    return Keeping(kept_bytes=kept_bytes, begins_bytes=passed_bytes + promised)
 
 
 def _worth(kept_bytes: float, window_bytes: float) -> float:
