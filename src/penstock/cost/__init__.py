@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from penstock.cost.breakeven import Feed, Rates, breakeven_epochs, rate_without_stall, window_without_stall
+from penstock.cost.breakeven import rate_without_stall, window_without_stall
 from penstock.cost.model import CostSetting, bill, total_meters
 from penstock.cost.prices import Disk, Prices, load_prices
 from penstock.cost.values import Charge, Machine, Rate, charge
@@ -14,13 +14,10 @@ __all__ = [
     "Charge",
     "CostSetting",
     "Disk",
-    "Feed",
     "Machine",
     "Prices",
     "Rate",
-    "Rates",
     "bill",
-    "breakeven_epochs",
     "charge",
     "load_prices",
     "rate_without_stall",

@@ -13,15 +13,12 @@ from decimal import Decimal
 
 from penstock.cost.advice_case import Case, advised, as_seconds
 from penstock.cost.bottleneck import LITTLE_STALL
-from penstock.cost.breakeven import Feed, stream_seconds, stream_usd
-from penstock.cost.download_first import Comparison, rates_of
-from penstock.cost.forecasting import Forecast, WayCost
-from penstock.cost.forecasting.market import Market
+from penstock.cost.forecasting import Demand, Places, Way
 from penstock.cost.forecasting.offered import window_store
 from penstock.cost.forecasting.ways import cost_of
-from penstock.cost.values import Machine, in_money
+from penstock.cost.values import Machine, as_decimal, in_money
 from penstock.errors import ConfigError
-from penstock.records import CostAdvice, CostReport, RunRecord
+from penstock.records import CostAdvice
 from penstock.units import GIB, MIB, format_bytes, format_seconds
 from penstock.window.geometry import KEPT_SHARE
 
@@ -36,31 +33,14 @@ _FULL = 0.8
 """Of a node's network, from which on the network is taken to be what bounds the rate."""
 _MOST_REPEAT = 1000
 _GBPS, _BITS, _HOUR = 10**9, 8, 3600
+_IF_DOWNLOAD = "if it was the download that was waited for"
+_IF_DECODING = "if it was decoding that was waited for"
 
 
-def advice_on(
-    cost: CostReport, *, run: RunRecord, compared: Comparison, measured: WayCost, other: Forecast, market: Market
-) -> tuple[CostAdvice, ...]:
-    """Return what to do, the most useful first.
-
-    Args:
-        cost: the run's bill.
-        compared: the run beside a download first.
-        measured: its epochs as they went.
-        other: what other ways would have taken.
-        market: that they are priced in.
-    """
-    case = Case(
-        cost=cost,
-        run=run,
-        compared=compared,
-        rates=rates_of(run, cost),
-        measured=measured,
-        other=other,
-        market=market,
-    )
+def advice_on(case: Case) -> tuple[CostAdvice, ...]:
+    """Return what to do, the most useful first."""
     found = list(_cheaper(case))
-    if run.stall_share > LITTLE_STALL:
+    if case.run.stall_share > LITTLE_STALL:
         found += _of_download(case) if case.cause != "decoding" else ()
         found += _of_decoding(case) if case.cause != "download" else ()
     useful = [each for each in found if (each.seconds_saved or 0) > 0 or (each.usd_saved or 0) > 0]
@@ -83,8 +63,8 @@ def _of_download(case: Case) -> Iterator[CostAdvice]:
 
 def _window(case: Case) -> Iterator[CostAdvice]:
     """The window that ends the stall by the forecast's rules; where a run is too short for it, one that holds all."""
-    kept, size = case.compared.window_without_stall_bytes, case.feed.epoch_bytes
-    if case.epochs < 2 or case.passes > 1 or not case.feed.window_bytes < kept < size:
+    kept, size = case.feed.window_without_stall_bytes, case.feed.epoch_bytes
+    if case.epochs < 2 or case.passes > 1 or not case.feed.kept_bytes < kept < size:
         return
     enough, whole = _of_window(case, kept), _of_window(case, size)
     yield enough if (enough.seconds_saved or 0) >= _NEARLY * (whole.seconds_saved or 0) else whole
@@ -92,26 +72,21 @@ def _window(case: Case) -> Iterator[CostAdvice]:
 
 def _of_window(case: Case, kept_bytes: float) -> CostAdvice:
     """Advise on a window that keeps so much of an epoch."""
-    other, size = case.other, math.ceil(kept_bytes / KEPT_SHARE / MIB) * MIB
-    known = next(each.mid.way for each in other.outlooks if each.mid.way.window_store is not None)
-    store = window_store(other.node, size)
-    way = replace(known, window_bytes=float(size), window_store=store)
-    cost = cost_of(way, other.demand, other.link, other.node, other.places, case.market)
-    is_priced = not cost.unpriced and not case.measured.unpriced
+    size = math.ceil(kept_bytes / KEPT_SHARE / MIB) * MIB
     told = f"keeps {format_bytes(kept_bytes)} of {format_bytes(case.feed.epoch_bytes)} for the next epoch"
-    if kept_bytes == case.compared.window_without_stall_bytes:
+    if kept_bytes == case.feed.window_without_stall_bytes:
         told = f"{told} (W*)"
-    if store.item and math.isfinite(store.bytes_per_second):
+    way = _windowed(case, float(size))
+    store = way.window_store
+    if store is not None and store.item and math.isfinite(store.bytes_per_second):
         told = f"{told}, on {store.item}, which gives it at {format_bytes(store.bytes_per_second)}/s"
-    if case.cause == "data":
-        told = f"{told}; if it was the download that was waited for"
-    return CostAdvice(
-        action="A larger window",
-        flag=f"--window-size {size // MIB}Mi",
-        told=told,
-        seconds_saved=as_seconds(min(case.measured.wall_seconds - cost.wall_seconds, case.run.stall_seconds)),
-        usd_saved=in_money(case.measured.usd - cost.usd) if is_priced else None,
-    )
+    return _of_way(case, way, "A larger window", f"--window-size {size // MIB}Mi", told)
+
+
+def _windowed(case: Case, window_bytes: float) -> Way:
+    """Return the way through a window of another size, on what that lies on."""
+    known = next(each.mid.way for each in case.other.outlooks if each.mid.way.window_store is not None)
+    return replace(known, window_bytes=window_bytes, window_store=window_store(case.other.node, window_bytes))
 
 
 def _cache(case: Case) -> Iterator[CostAdvice]:
@@ -119,36 +94,44 @@ def _cache(case: Case) -> Iterator[CostAdvice]:
         return
     size = f"{format_bytes(case.feed.epoch_bytes)} of disk"
     told = f"downloads everything once, in the first epoch, to a disk of the node's ({size}), and reads it there"
-    yield _streamed(
-        case, replace(case.feed, window_bytes=case.feed.epoch_bytes), "Keep everything on disk", "--mode cache", told
-    )
+    places = replace(case.other.places, kept_share=1.0, keeps_at_once=True)
+    way = _windowed(case, case.feed.epoch_bytes)
+    yield _of_way(case, way, "Keep everything on disk", "--mode cache", told, places=places)
 
 
 def _repeat(case: Case) -> Iterator[CostAdvice]:
-    feed, epochs = case.feed, case.epochs
+    feed, passes = case.feed, case.epochs * case.passes
     computed = feed.compute_seconds / case.passes
     times = math.ceil(feed.epoch_bytes / feed.rate_bytes_per_second / computed) if computed else _MOST_REPEAT
-    times = min(max(times, case.passes + 1), epochs * case.passes, _MOST_REPEAT)
+    times = min(max(times, case.passes + 1), passes, _MOST_REPEAT)
     if times <= case.passes:
         return
-    fewer = math.ceil(epochs * case.passes / times)
-    then = replace(feed, window_bytes=0.0, compute_seconds=computed * times)
     told = "reads each part of the data so often while the next one comes; the order is less random"
-    yield _streamed(
-        case, then, "Read each part several times", f"--repeat {times} --epochs {fewer}", told, epochs=fewer
-    )
+    flag = f"--repeat {times} --epochs {math.ceil(passes / times)}"
+    demand = replace(case.other.demand, epochs=passes, compute_seconds=computed)
+    way = replace(case.other.outlook("stream").mid.way, passes=times)
+    yield _of_way(case, way, "Read each part several times", flag, told, demand=demand)
 
 
-def _streamed(case: Case, then: Feed, action: str, flag: str, told: str, *, epochs: int | None = None) -> CostAdvice:
-    """Advise on another feed: what it saves is the difference of both by the same arithmetic, at most the stall."""
-    epochs = epochs or case.epochs
-    saved = stream_seconds(case.feed, case.epochs) - stream_seconds(then, epochs)
-    usd = None
-    if case.rates is not None:
-        usd = stream_usd(case.feed, case.rates, case.epochs) - stream_usd(then, case.rates, epochs)
-    if case.cause == "data":
-        told = f"{told}; if it was the download that was waited for"
-    return advised(action, flag, told, seconds=min(saved, case.run.stall_seconds), usd=usd)
+def _of_way(
+    case: Case,
+    way: Way,
+    action: str,
+    flag: str,
+    told: str,
+    *,
+    demand: Demand | None = None,
+    places: Places | None = None,
+) -> CostAdvice:
+    """Advise on a way by what the forecast has for it.
+
+    Args:
+        demand: None for the run's, as it is for the places.
+    """
+    other = case.other
+    cost = cost_of(way, demand or other.demand, other.link, other.node, places or other.places, other.market)
+    usd = None if cost.unpriced else cost.usd
+    return advised(case, action, flag, told, wall_seconds=cost.wall_seconds, usd=usd, doubt=_IF_DOWNLOAD)
 
 
 def _faster_node(case: Case) -> Iterator[CostAdvice]:
@@ -158,7 +141,7 @@ def _faster_node(case: Case) -> Iterator[CostAdvice]:
     price = case.other.node.usd_per_hour
     if now is None or price is None or now.network_baseline_gbps is None or rate < _FULL * _rate_of(now):
         return
-    needed = min(case.compared.rate_without_stall, 1e15)
+    needed = min(case.feed.rate_without_stall, 1e15)
     found: list[CostAdvice] = []
     for machine in case.market.prices.machines:
         is_like = machine.provider == now.provider and machine.gpu == now.gpu and machine.num_gpus >= now.num_gpus
@@ -169,18 +152,18 @@ def _faster_node(case: Case) -> Iterator[CostAdvice]:
 
 def _on(case: Case, machine: Machine, rate: float) -> Iterator[CostAdvice]:
     """Advise on a kind of node where it has a price."""
+    other = case.other
     try:
-        usd_per_hour = case.market.prices.node(machine.name, region=case.other.link.region).usd
+        price = case.market.prices.node(machine.name, region=other.link.region).usd
     except ConfigError:
         return
-    saved = stream_seconds(case.feed, case.epochs) - stream_seconds(
-        replace(case.feed, rate_bytes_per_second=rate), case.epochs
-    )
-    saved = min(saved, case.run.stall_seconds)
-    now = float(case.other.node.usd_per_hour or 0) * case.measured.wall_seconds
-    usd = (now - float(usd_per_hour) * (case.measured.wall_seconds - saved)) / _HOUR
+    node = replace(other.node, usd_per_hour=price * case.num_nodes)
+    link = replace(other.link, bytes_per_second=rate)
+    cost = case.streamed(link=link, node=node)
+    usd = None if cost.unpriced else cost.usd
     told = f"its network lasts at {machine.network_baseline_gbps:g} Gbit/s; what it computes is taken to be the same"
-    yield advised("A node with a faster network", f"--instance-type {machine.name}", told, seconds=saved, usd=usd)
+    flag = f"--instance-type {machine.name}"
+    yield advised(case, "A node with a faster network", flag, told, wall_seconds=cost.wall_seconds, usd=usd)
 
 
 def _rate_of(machine: Machine) -> float:
@@ -212,13 +195,13 @@ def _of_decoding(case: Case) -> Iterator[CostAdvice]:
     if case.epochs < 2 or case.run.config.get("mode", "stream") == "preprocess":
         return
     told = "decodes once for all epochs; the pass that does it is not counted in this"
-    saved = case.run.stall_seconds * (case.epochs - 1) / case.epochs
+    saved = case.feed.stall_seconds * (case.epochs - 1) / case.epochs
     yield _timed(case, "Decode once", "--mode preprocess", told, saved)
 
 
 def _workers(case: Case) -> Iterator[CostAdvice]:
     """More processes, as many as there are processors at most."""
-    stall, computed = case.run.stall_seconds, case.feed.compute_seconds * case.epochs
+    stall, computed = case.feed.stall_seconds, case.feed.compute_seconds * case.epochs
     decoded = (stall + computed) * case.workers if case.workers else stall
     wanted = math.ceil(decoded / computed) if computed else case.run.host.num_cpus
     workers = min(max(wanted, case.workers + 1), case.run.host.num_cpus)
@@ -230,12 +213,11 @@ def _workers(case: Case) -> Iterator[CostAdvice]:
 
 
 def _timed(case: Case, action: str, flag: str, told: str, saved: float) -> CostAdvice:
-    """Advise on what saves time alone."""
-    saved = min(saved, case.run.stall_seconds)
-    usd = None if case.rates is None else saved * case.rates.node_usd_per_second
-    if case.cause == "data":
-        told = f"{told}; if it was decoding that was waited for"
-    return advised(action, flag, told, seconds=saved, usd=usd)
+    """Advise on what saves time of the nodes alone."""
+    price, saved = case.other.node.usd_per_hour, min(saved, case.feed.stall_seconds)
+    usd = None if price is None else case.measured.usd - price * as_decimal(saved / _HOUR)
+    wall = case.measured.wall_seconds - saved
+    return advised(case, action, flag, told, wall_seconds=wall, usd=usd, doubt=_IF_DECODING)
 
 
 def _cheaper(case: Case) -> Iterator[CostAdvice]:

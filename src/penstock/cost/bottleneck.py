@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final, Literal
 
-from penstock.cost.download_first import Comparison
+from penstock.cost.measured_feed import MeasuredFeed
 from penstock.cost.waiting import waited_for_download
 from penstock.records import RunRecord
 from penstock.units import format_bytes, format_seconds
@@ -29,13 +29,13 @@ _FAST_ENOUGH: Final = (
 )
 
 
-def bottleneck(run: RunRecord, compared: Comparison) -> str:
+def bottleneck(run: RunRecord, feed: MeasuredFeed) -> str:
     """Say whether the data or the network held a run up, and what would mend it."""
     share = run.stall_share
     waited = f"{share:.1%} of the training passes waited for data"
     if share <= LITTLE_STALL:
         return f"Training was the bottleneck: {waited}, so that neither a larger window nor --repeat would gain more."
-    reason, told, mended = _reason(run, compared)
+    reason, told, mended = _reason(run, feed)
     if share < _MOST_OF_IT:
         return (
             f"Training was the bottleneck, more than data: {waited} and training took the rest, so that feeding faster "
@@ -44,13 +44,13 @@ def bottleneck(run: RunRecord, compared: Comparison) -> str:
     return f"{reason[:1].upper()}{reason[1:]} was the bottleneck: {waited}, and {told}. {mended}"
 
 
-def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
+def _reason(run: RunRecord, feed: MeasuredFeed) -> tuple[str, str, str]:
     """Return what was waited for, by which figures, and what would mend it."""
-    moved = run.meters.bytes_downloaded / compared.num_epochs
-    link_seconds = moved / compared.feed.rate_bytes_per_second
-    computed = compared.feed.compute_seconds
-    mends = _mends(run, compared, link_seconds, computed)
-    cause = cause_of(run, compared)
+    moved = feed.moved_bytes / feed.num_epochs
+    link_seconds = moved / feed.rate_bytes_per_second
+    computed = feed.compute_seconds
+    mends = _mends(run, feed, link_seconds, computed)
+    cause = cause_of(run, feed)
     if cause == "data":
         return (
             cause,
@@ -68,29 +68,29 @@ def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
     return f"the {cause}", needs, _FAST_ENOUGH if link_seconds <= computed else f"It is mended by {mends}."
 
 
-def cause_of(run: RunRecord, compared: Comparison) -> Literal["download", "decoding", "data"]:
+def cause_of(run: RunRecord, feed: MeasuredFeed) -> Literal["download", "decoding", "data"]:
     """Tell what a run that waited for data waited for; ``data`` where that is not known."""
     of_download = waited_for_download(run)
     if of_download is not None:
         return "download" if of_download else "decoding"
-    if not compared.rate_is_measured:
+    if not feed.rate_is_measured:
         return "data"
-    moved = run.meters.bytes_downloaded / compared.num_epochs
-    is_link = moved / compared.feed.rate_bytes_per_second > compared.feed.compute_seconds
+    moved = feed.moved_bytes / feed.num_epochs
+    is_link = moved / feed.rate_bytes_per_second > feed.compute_seconds
     return "download" if is_link else "decoding"
 
 
-def _mends(run: RunRecord, compared: Comparison, link_seconds: float, computed: float) -> str:
+def _mends(run: RunRecord, feed: MeasuredFeed, link_seconds: float, computed: float) -> str:
     """Name the window and the passes by which an epoch would compute for as long as its download takes."""
     passes = int(run.config.get("repeat") or 1)
     found = []
-    if passes == 1 and compared.rate_is_measured and len(run.epochs) > 1:
-        kept = format_bytes(compared.window_without_stall_bytes)
+    if passes == 1 and feed.rate_is_measured and len(run.epochs) > 1:
+        kept = format_bytes(feed.window_without_stall_bytes)
         found.append(f"a window that keeps {kept} for the next epoch (W*)")
     elif passes == 1:
         found.append("a larger window, where there are several epochs")
     times = passes * link_seconds / computed if computed else math.inf
-    if compared.rate_is_measured and times <= _MOST_REPEAT:
+    if feed.rate_is_measured and times <= _MOST_REPEAT:
         found.append(
             f"--repeat {max(math.ceil(times), passes + 1)}, by which each part of the data is read so often while the "
             "next one comes (with so many fewer epochs)"

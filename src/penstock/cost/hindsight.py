@@ -15,13 +15,15 @@ from decimal import Decimal
 import msgspec
 
 from penstock.cost.advice import advice_on
+from penstock.cost.advice_case import Case
 from penstock.cost.bottleneck import bottleneck
-from penstock.cost.download_first import Comparison, compare_with_download
 from penstock.cost.forecasting import Demand, Forecast, Line, Link, Node, Places, WayCost, forecast_ways
-from penstock.cost.forecasting.breakevens import MOST_EPOCHS
+from penstock.cost.forecasting.breakevens import MOST_EPOCHS, first_epochs
 from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.forecasting.market import Market
-from penstock.cost.forecasting.ways import Way, lines_of
+from penstock.cost.forecasting.plan import download_of
+from penstock.cost.forecasting.ways import Way, cost_of, lines_of
+from penstock.cost.measured_feed import MeasuredFeed, feed_of
 from penstock.cost.node_time import training_nodes
 from penstock.cost.prices import Prices
 from penstock.cost.seller import seller_of
@@ -50,19 +52,21 @@ def in_hindsight(
         prices: that it is made with.
         setting: that it is made with.
     """
-    compared = compare_with_download(run, steps=steps)
-    if compared is None:
+    feed = feed_of(run, steps=steps)
+    if feed is None:
         return cost
     node, market = _node(cost, run, prices, setting), _market(run, prices, setting)
-    link = _link(compared, setting)
-    other = forecast_ways(_demand(run, compared), link, node, _places(run), market)
-    measured = _as_it_went(cost, run, compared, link, node, market)
+    link = _link(feed, setting)
+    other = forecast_ways(_demand(run, feed), link, node, _places(run), market)
+    measured = _as_it_went(cost, run, feed, link, node, market)
+    number = training_nodes(run, setting.num_nodes)
+    case = Case(cost=cost, run=run, feed=feed, num_nodes=number, measured=measured, other=other)
     return msgspec.structs.replace(
         cost,
-        bottleneck=bottleneck(run, compared),
-        meanings=_meanings(run, compared, other),
-        ways=_ways(measured, other) if compared.rate_is_measured else (),
-        advice=advice_on(cost, run=run, compared=compared, measured=measured, other=other, market=market),
+        bottleneck=bottleneck(run, feed),
+        meanings=_meanings(case),
+        ways=_ways(measured, other) if feed.rate_is_measured else (),
+        advice=advice_on(case),
     )
 
 
@@ -72,25 +76,22 @@ def _ways(measured: WayCost, other: Forecast) -> tuple[CostWay, ...]:
     return (_told(measured, is_measured=True), *map(_told, others))
 
 
-def _demand(run: RunRecord, compared: Comparison) -> Demand:
+def _demand(run: RunRecord, feed: MeasuredFeed) -> Demand:
     """Return what an epoch asked for: as many requests a byte as the run made."""
-    gets = run.meters.count("GET", "HEAD", purpose="data").sent or run.meters.get_requests
-    requests = gets / run.meters.bytes_downloaded * compared.feed.epoch_bytes
+    requests = feed.get_requests / feed.moved_bytes * feed.epoch_bytes
     return Demand(
-        epoch_bytes=compared.feed.epoch_bytes,
+        epoch_bytes=feed.epoch_bytes,
         epoch_requests=requests,
         pages=run.meters.list_requests,
         num_objects=requests,
-        epochs=compared.num_epochs,
-        compute_seconds=compared.feed.compute_seconds,
+        epochs=feed.num_epochs,
+        compute_seconds=feed.compute_seconds,
     )
 
 
-def _link(compared: Comparison, setting: CostSetting) -> Link:
-    told = "as it was measured" if compared.rate_is_measured else "as the run got it on average"
-    return Link(
-        bytes_per_second=compared.feed.rate_bytes_per_second, told=told, path=setting.transfer, region=setting.region
-    )
+def _link(feed: MeasuredFeed, setting: CostSetting) -> Link:
+    told = "as it was measured" if feed.rate_is_measured else "as the run got it on average"
+    return Link(bytes_per_second=feed.rate_bytes_per_second, told=told, path=setting.transfer, region=setting.region)
 
 
 def _node(cost: CostReport, run: RunRecord, prices: Prices, setting: CostSetting) -> Node:
@@ -118,17 +119,15 @@ def _market(run: RunRecord, prices: Prices, setting: CostSetting) -> Market:
 
 
 def _as_it_went(
-    cost: CostReport, run: RunRecord, compared: Comparison, link: Link, node: Node, market: Market
+    cost: CostReport, run: RunRecord, feed: MeasuredFeed, link: Link, node: Node, market: Market
 ) -> WayCost:
     """Return what the epochs took, priced as the other ways are."""
-    window = run.meters.window_bytes
-    way = Way(name="as it was", told=f"streamed through a window of {format_bytes(window)}, as measured")
-    gets, pages = run.meters.get_requests, run.meters.list_requests
-    moved, wall = run.meters.bytes_downloaded, compared.stream_seconds
+    told = f"streamed through a window of {format_bytes(run.meters.window_bytes)}, as measured"
+    gets, pages, moved, wall = feed.get_requests, run.meters.list_requests, feed.moved_bytes, feed.wall_seconds
     return WayCost(
-        way=way,
+        way=Way(name="as it was", told=told),
         wall_seconds=wall,
-        stall_seconds=run.stall_seconds,
+        stall_seconds=feed.stall_seconds,
         moved_bytes=moved,
         get_requests=gets,
         disk_bytes=run.meters.window_high_water_bytes,
@@ -170,50 +169,63 @@ def _told(cost: WayCost, *, is_measured: bool = False) -> CostWay:
     )
 
 
-def _meanings(run: RunRecord, compared: Comparison, other: Forecast) -> tuple[str, ...]:
+def _meanings(case: Case) -> tuple[str, ...]:
     """Say what the break-evens are, in words and in the run's own figures."""
-    feed = compared.feed
-    hands_over = "hands over, in each pass," if run.config.get("repeat") else "hands over"
+    feed = case.feed
+    hands_over = "hands over, in each pass," if case.run.config.get("repeat") else "hands over"
     rate = f"{format_bytes(feed.rate_bytes_per_second)}/s"
-    link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
+    link = f"measured at {rate}" if feed.rate_is_measured else f"{rate} on average over the run; it may do more"
     said = [
         f"The link: {link}. An epoch {hands_over} {format_bytes(feed.epoch_bytes)}; after the first one, "
-        f"{format_bytes(feed.window_bytes)} of that were in the window from the epochs before, on average. A download "
+        f"{format_bytes(feed.kept_bytes)} of that were in the window from the epochs before, on average. A download "
         "would fetch whole objects, which may be more."
     ]
-    if math.isfinite(compared.rate_without_stall):
-        said.append(f"B* = {format_bytes(compared.rate_without_stall)}/s: {_of_link(compared)}")
-    if not compared.rate_is_measured:
+    if math.isfinite(feed.rate_without_stall):
+        said.append(f"B* = {format_bytes(feed.rate_without_stall)}/s: {_of_link(feed)}")
+    if not feed.rate_is_measured:
         said.append(
             "How large a window would end the stall (W*), after how many epochs downloading first pays (E*), and what "
             "other ways would have taken, is not told: that needs the rate of the link, which penstock prefetch with a "
             "manifest measures."
         )
         return tuple(said)
-    need = compared.window_without_stall_bytes
+    need = feed.window_without_stall_bytes
     said.append(
         f"W* = {format_bytes(need)}: what the window must keep so that later epochs do not stall on this link."
         if need
         else "W* = 0: on this link later epochs do not stall whatever the window keeps."
     )
-    if other.node.usd_per_hour is not None:
-        said.append(_of_epochs(other))
+    said.append(_of_download(case))
     return tuple(said)
 
 
-def _of_epochs(other: Forecast) -> str:
-    """Say from how many epochs on a download pays: its requests, its disk and what that disk does are in it."""
-    even = other.breakevens
-    first = f"downloading first ({even.download})"
-    told = f"E*: there is none; {first} never costs less, within {MOST_EPOCHS:,} epochs"
-    if even.epochs is not None:
-        told = f"E* = {even.epochs:,}: from so many epochs on, {first} costs no more"
-    return f"{told}, as far as prices are known." if other.is_open else f"{told}."
+def _of_download(case: Case) -> str:
+    """Say from how many epochs on a download costs no more (E*), which those that were run agree with.
+
+    Other numbers of epochs are taken to cost so much more or less than the forecast has as those that were run did.
+    """
+    measured, other = case.measured, case.other
+    download = download_of(other.outlooks).mid
+    unknown = sorted({*measured.unpriced, *download.unpriced})
+    if unknown:
+        return f"E* is not known: there is no price of {', '.join(unknown)}."
+    forecast_usd = case.streamed().usd
+    times = measured.usd / forecast_usd if forecast_usd else Decimal(1)
+
+    def downloaded(epochs: int) -> Decimal:
+        demand = replace(other.demand, epochs=epochs)
+        return cost_of(download.way, demand, other.link, other.node, other.places, other.market).usd
+
+    epochs = first_epochs(lambda number: case.streamed(epochs=number).usd * times, downloaded)
+    first = f"downloading first ({download.way.name})"
+    if epochs is None:
+        return f"E*: there is none; {first} never costs less, within {MOST_EPOCHS:,} epochs."
+    return f"E* = {epochs:,}: from so many epochs on, {first} costs no more."
 
 
-def _of_link(compared: Comparison) -> str:
+def _of_link(feed: MeasuredFeed) -> str:
     need = "a link that fast brings an epoch in the time that the node computes it, so that it never waits"
-    if not compared.rate_is_measured:
+    if not feed.rate_is_measured:
         return f"{need}."
-    times = compared.rate_without_stall / compared.feed.rate_bytes_per_second
+    times = feed.rate_without_stall / feed.rate_bytes_per_second
     return f"{need}; this one is {f'{times:.3g} times too slow' if times > 1 else 'fast enough'}."

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.cost.download_first import compare_with_download
+from penstock.cost.measured_feed import feed_of
 from penstock.cost.node_time import idle_seconds, spans_of
 from penstock.errors import RecordError
 from penstock.records import (
@@ -262,9 +262,10 @@ def test_an_interrupted_run_has_the_bytes_of_an_epoch_that_its_manifest_has() ->
     meters = Meters(bytes_downloaded=40 * GIB, sample_bytes=25 * GIB)
     size = DatasetSize(epoch_bytes=10 * GIB, num_objects=100, object_bytes=12 * GIB)
     run = make_run(num_epochs=2, meters=meters, unfinished_samples=1000, dataset=size)
-    compared = compare_with_download(run, steps=[])
-    assert compared is not None
-    assert compared.feed.epoch_bytes == 10 * GIB
+    feed = feed_of(run, steps=[])
+    assert feed is not None
+    assert feed.epoch_bytes == 10 * GIB
+    assert feed.moved_bytes == 32 * GIB, "of 40, as 20 of the 25 that were handed over are of the two epochs"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from penstock.cost.bottleneck import bottleneck
-from penstock.cost.download_first import compare_with_download
+from penstock.cost.measured_feed import feed_of
 from penstock.records import Meters
 from support.runs import make_list_step, make_run
 
@@ -48,9 +48,9 @@ def said(
     )
     run = msgspec.structs.replace(run, epochs=epochs)
     steps = [] if rate is None else [make_list_step(step="prefetch", details={"rate_bytes_per_second": rate})]
-    compared = compare_with_download(run, steps=steps)
-    assert compared is not None
-    return bottleneck(run, compared)
+    feed = feed_of(run, steps=steps)
+    assert feed is not None
+    return bottleneck(run, feed)
 
 
 def test_a_run_that_hardly_waits_is_held_up_by_training() -> None:

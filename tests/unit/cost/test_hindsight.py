@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.cost.breakeven import Feed, stream_seconds
 from penstock.cost.hindsight import in_hindsight
 from penstock.cost.waiting import rate_while_waiting
 from penstock.records import (
@@ -99,12 +98,7 @@ def test_a_run_that_waits_for_its_link_is_told_the_window_that_ends_it() -> None
     computed = run.epochs[0].compute_seconds
     kept = size - rate * computed
     assert kept == pytest.approx(400 << 30)
-    now, then = (
-        Feed(epoch_bytes=size, window_bytes=window, rate_bytes_per_second=rate, compute_seconds=computed)
-        for window in (0, kept)
-    )
-    saved = stream_seconds(now, LONG) - stream_seconds(then, LONG)
-    assert saved == pytest.approx((LONG - 1) * run.epochs[0].stall_seconds)
+    saved = (LONG - 1) * run.epochs[0].stall_seconds
     told = float(advice.seconds_saved or 0)
     assert 0.7 * saved < told <= saved, "it is full before it begins to keep, which an epoch goes for"
     asked_mib = int(advice.flag.split()[1].removesuffix("Mi"))
@@ -255,6 +249,48 @@ def test_a_run_that_waits_for_nothing_else_measures_its_link(timeline: Timeline 
     found = _told(_run(timeline=timeline))
     assert ("The download was the bottleneck" in found.bottleneck) is (rate is not None)
     assert any("W* =" in line for line in found.meanings) is (rate is not None)
+
+
+def _breakeven(found: CostReport) -> int | None:
+    [told] = [line for line in found.meanings if line.startswith("E*")]
+    return int(told.removeprefix("E* = ").split(":")[0].replace(",", "")) if told.startswith("E* = ") else None
+
+
+@pytest.mark.parametrize("object_bytes", [20_000, 10 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("rate", [RATE, 400 * MIB], ids=["slow", "faster than disks"])
+@pytest.mark.parametrize("stall_seconds", [0.1, 15.0, 40.0])
+@pytest.mark.parametrize("transfer", ["same-region", "internet"])
+def test_break_evens_and_ways_never_contradict_each_other(
+    object_bytes: int, rate: float, stall_seconds: float, transfer: str
+) -> None:
+    """Requests, transfer, the disk's rate and its room are in both."""
+    moved = EPOCHS * D
+    requests = sent(GET=moved // object_bytes)
+    meters = Meters(bytes_downloaded=moved, sample_bytes=moved, requests=requests, window_bytes=64 * MIB)
+    found = _told(_run(stall_seconds, meters=meters), _probe(rate), transfer=transfer)
+    downloads = [each for each in found.ways if each.name.startswith("download-") and each.fits]
+    best = min((each for each in downloads if each.name != "download-fsx"), key=lambda each: each.usd)
+    epochs = _breakeven(found)
+    assert (epochs is not None and epochs <= EPOCHS) is (best.usd <= found.ways[0].usd)
+    assert any(f"downloading first ({best.name})" in line for line in found.meanings)
+
+
+def test_requests_for_small_objects_count_for_downloading_first() -> None:
+    """Nothing waits, so that only requests are saved: 600 MiB of 2 kB cost more each epoch than its download waits."""
+    meters = Meters(
+        bytes_downloaded=EPOCHS * D,
+        sample_bytes=EPOCHS * D,
+        requests=sent(GET=EPOCHS * D // 2000),
+        window_bytes=64 * MIB,
+    )
+    assert _breakeven(_told(_run(0.0, meters=meters), _probe(40 * MIB))) == 2
+    assert _breakeven(_told(_run(0.0), _probe(40 * MIB))) is None
+
+
+def test_a_break_even_of_what_has_no_price_is_not_told() -> None:
+    host = Host(num_cpus=4, device="cpu", num_devices=0)
+    found = _told(_run(host=host), _probe())
+    assert any(line.startswith("E* is not known: there is no price of ") for line in found.meanings)
 
 
 def test_from_how_many_epochs_a_download_pays_counts_requests() -> None:

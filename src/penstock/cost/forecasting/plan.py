@@ -14,7 +14,7 @@ from penstock.cost.forecasting.offered import ways_of
 from penstock.cost.forecasting.ways import SPOT_LOST_SHARE, Way, WayCost, cost_of
 from penstock.units import format_seconds, format_usd
 
-__all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "forecast_ways"]
+__all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "download_of", "forecast_ways"]
 
 LOW_RATE, LOW_COMPUTE = 1.25, 0.9
 HIGH_RATE, HIGH_COMPUTE, HIGH_REQUESTS = 0.75, 1.1, 1.02
@@ -140,7 +140,7 @@ def forecast_ways(
         for way in ways_of(demand, node, places, paths=paths)
     ]
     rate = min(link.bytes_per_second, node.network_bytes_per_second or math.inf)
-    download = _download(outlooks)
+    download = download_of(outlooks)
     streamed = outlooks[0].mid.way
 
     def usd(way: Way, epochs: int) -> Decimal:
@@ -163,7 +163,7 @@ def forecast_ways(
     )
 
 
-def _download(outlooks: Sequence[Outlook]) -> Outlook:
+def download_of(outlooks: Sequence[Outlook]) -> Outlook:
     """Return the cheaper download of those that fit, or that to block storage."""
     found = [each for each in outlooks if each.mid.way.disk is not None and each.mid.way.is_usual]
     fitting = [each for each in found if each.mid.fits] or found[:1]
