@@ -6,6 +6,8 @@ import json
 import math
 import re
 import shlex
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,27 @@ def test_a_job_is_forecast_before_it_trains_and_its_report_has_both(
     for row in ("Wall time of training and evaluation", "GET requests", "US dollars"):
         assert row in page
     assert "What it will cost" in (out / "forecast.html").read_text()
+
+
+def test_a_job_that_ends_within_an_epoch_is_forecast_until_then_and_with_what_it_takes_to_begin(
+    tmp_path: Path,
+) -> None:
+    """Of 43 samples an epoch in batches of 4, 18 steps are 18/11 of an epoch."""
+    data, out = write_class_folders(tmp_path / "data", 60), tmp_path / "out"
+    told = ["run", "--source", data, "--task", "images", "--option", "size=16", "--epochs", 4, "--batch-size", 4]
+    told += ["--threads", 1, "--window-size", "2Mi", "--out", out, "--forecast", "--max-steps", 18]
+    command = [sys.executable, "-m", "penstock", *map(str, told)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 epochs of " in done.stdout
+    assert ", 1.64 of them until the run ends" in done.stdout
+    found = read_record(out / "forecast.json", ForecastRecord)
+    node = found.nodes[0]
+    tested = read_record(out / "evaluation.json", Evaluation)
+    streamed = node.way("stream")
+    assert streamed is not None
+    assert math.isclose(streamed.moved_bytes - tested.meters.bytes_downloaded, 18 / 11 * node.epoch_bytes, rel_tol=1e-6)
+    assert any("each as long as this process took to begin" in line for line in found.assumptions)
 
 
 @pytest.mark.parametrize(

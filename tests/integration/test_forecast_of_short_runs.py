@@ -93,3 +93,15 @@ def test_a_window_of_most_of_the_data_is_not_taken_to_keep_it_before_it_knows(
     assert half["moved_bytes"] == pytest.approx(1e9 * (5 - 3 * 0.435))
     whole = forecast(capsys, *asked, "--window-size", "1200MB")["way"]
     assert whole["moved_bytes"] == 1e9
+
+
+def test_waiting_of_scoring_is_no_computing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 9 s of scoring an epoch 6 were waited: an epoch of the next run computes for 10 and 3 seconds."""
+    run = make_run(num_epochs=2)
+    epochs = tuple(
+        msgspec.structs.replace(each, compute_seconds=10.0, valid_seconds=9.0, valid_stall_seconds=6.0)
+        for each in run.epochs
+    )
+    write_record(tmp_path / "run.json", msgspec.structs.replace(run, epochs=epochs))
+    asked = ("--size", "1GB", "--objects", 100, "--rate", "1GB/s", "--measured", tmp_path / "run.json")
+    assert forecast(capsys, *asked)["compute_seconds"] == pytest.approx(13)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from penstock.cost.forecasting import Forecast, WayCost
-from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
+from penstock.cost.forecasting.plan import Outlook
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
 from penstock.report.tables import DASH
@@ -54,7 +54,7 @@ def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> s
         *nodes_told(found),
         *([""] if nodes_told(found) else []),
         "Assumptions:",
-        *(f"  - {line}" for line in ASSUMPTIONS),
+        *(f"  - {line}" for line in found[0].assumptions),
     ]
     return "\n".join(lines) + "\n"
 
@@ -68,6 +68,7 @@ def facts_told(found: Forecast) -> list[str]:
     if not demand.is_compute_known:
         computing = "how long each computes is not known"
     told = found.market.told
+    done = "" if demand.done_share == 1 else f", {demand.done_epochs:.3g} of them until the run ends"
     listed = []
     if demand.list_seconds is not None:
         listed = [
@@ -76,7 +77,7 @@ def facts_told(found: Forecast) -> list[str]:
     return [
         f"{node.name or 'a node'}, {price}, {rate} from the source ({found.link.told}; {found.link.path})",
         f"{demand.epochs} epochs of {format_bytes(demand.epoch_bytes)} in {demand.epoch_requests:,.0f} requests, "
-        f"{computing}",
+        f"{computing}{done}",
         *listed,
         *([f"{told[0].upper()}{told[1:]}."] if told else []),
     ]
@@ -155,7 +156,7 @@ def forecast_record(found: Sequence[Forecast], *, planned: str | None = None) ->
     Args:
         planned: name of the way that the run goes that it is of.
     """
-    return ForecastRecord(nodes=tuple(map(_node, found)), assumptions=ASSUMPTIONS, planned=planned)
+    return ForecastRecord(nodes=tuple(map(_node, found)), assumptions=found[0].assumptions, planned=planned)
 
 
 def _node(found: Forecast) -> ForecastNode:

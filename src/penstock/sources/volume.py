@@ -7,6 +7,7 @@ What says nothing is ``unknown``: it may be either.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from penstock.records import Volume, VolumeKind
@@ -15,9 +16,10 @@ __all__ = ["volume_of"]
 
 _MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "9p", "virtiofs", "glusterfs", "beegfs", "gpfs", "fuse")
-_LOCAL_DISKS = ("instance storage", "nvme_card0", "local-nvme-ssd", "direct disk", "ephemeraldisk")
-"""In the names that disks give themselves: of EC2, of Google Cloud, of Azure."""
-_VOLUMES = ("elastic block store", "persistentdisk", "nvme_card-pd", "nvme accelerator", "virtual disk")
+_LOCAL_DISKS = re.compile(r"instance storage|nvme_card\d*$|ephemeraldisk|nvme direct disk")
+"""In the names that disks give themselves: of EC2, of Google Cloud by NVMe and by SCSI, of Azure."""
+_VOLUMES = re.compile(r"elastic block store|nvme_card-pd$|persistentdisk|nvme accelerator")
+"""Likewise; Azure's ``Virtual Disk`` is no name of either, as its volumes and the node's own disk both have it."""
 
 
 def volume_of(folder: Path, *, mounts: Path = Path("/proc/self/mountinfo"), system: Path = Path("/sys")) -> Volume:
@@ -81,6 +83,6 @@ def _below(device: Path) -> list[Path]:
 
 def _kind(told: str) -> VolumeKind:
     low = told.lower()
-    if any(word in low for word in _LOCAL_DISKS):
+    if _LOCAL_DISKS.search(low):
         return "local"
-    return "block" if any(word in low for word in _VOLUMES) else "unknown"
+    return "block" if _VOLUMES.search(low) else "unknown"

@@ -23,27 +23,30 @@ from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
-from penstock.records import JobRecord, RunRecord, read_record
+from penstock.records import JOB, JobRecord, RunRecord, read_record
 from penstock.steps._shared.budgeting import check_budget, evaluation_within
 from penstock.steps._shared.forecasting.of_job import check_forecast, forecast_job
 from penstock.steps._shared.job_attempts import job_attempt
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
-from penstock.steps._shared.modes import Listing, check_cache, check_store, in_mode, listing_of, stored
+from penstock.steps._shared.job_steps import (
+    evaluate_options,
+    feeding,
+    list_options,
+    report_options,
+    train_options,
+)
+from penstock.steps._shared.modes import check_cache, check_store, in_mode, stored
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps._shared.stages import run_stages
 from penstock.steps._shared.train_config import check_learning, train_config
-from penstock.steps.options.evaluate import EvaluateOptions
-from penstock.steps.options.listing import ListOptions
-from penstock.steps.options.report import ReportOptions
 from penstock.steps.options.run import JobOptions
-from penstock.steps.options.train import TrainOptions
 from penstock.stream_listing import ListingProcess
 from penstock.tasks.registry import window_bytes_of
-from penstock.train.options import BATCH_SIZE, DeviceName
+from penstock.train.options import DeviceName
 from penstock.window import check_room, remove_window
 
 NAME = "run"
@@ -69,7 +72,7 @@ def run(args: JobOptions) -> int:
                 if not args.stream_listing:
                     _check_listing(files, args, dataset)
                     with _doing(attempts, "forecast", args.forecast):
-                        forecast_job(files, args)
+                        forecast_job(files, args, start_seconds=attempts.own_seconds(JOB))
                 _train_and_report(files, args, job, dataset, attempts)
             _report(files, args, attempts)
         if args.window is None:
@@ -171,7 +174,7 @@ def _train_and_report(
 ) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
     with _doing(attempts, "pack", args.mode == "preprocess"):
-        read = stored(_feeding(files, args), files)
+        read = stored(feeding(files, args), files)
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
@@ -203,22 +206,6 @@ def _report(files: JobFiles, args: JobOptions, attempts: AttemptLog, error: Pens
     _quietly("report", asked, attempts)
 
 
-def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
-    """Return the config of the job's report, of what there is by now."""
-    return ReportOptions(
-        **args.shared_with(ReportOptions),
-        instance_type=args.instance_type,
-        run_record=files.run_record,
-        evaluation=files.metrics if files.metrics.exists() else None,
-        step_record=files.step_records,
-        html=files.html,
-        markdown=files.markdown,
-        cost=files.cost,
-        forecast_record=files.forecast if files.forecast.exists() else None,
-        in_job=True,
-    )
-
-
 def _doing(attempts: AttemptLog, step: str, is_done: bool) -> contextlib.AbstractContextManager[None]:
     """Count a block's time as a step's, where it does that step."""
     return attempts.doing(step) if is_done else contextlib.nullcontext()
@@ -228,73 +215,6 @@ def _quietly(step: str, options: Options, attempts: AttemptLog) -> None:
     """Do a step in this process: the job sums up at its end."""
     with attempts.doing(step), contextlib.redirect_stdout(io.StringIO()):
         importlib.import_module(f"penstock.steps.{step}").run(options)
-
-
-def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
-    """Return the config of the job's listing."""
-    return ListOptions(
-        **args.but(meters=files.meters).shared_with(ListOptions),
-        task=args.task,
-        window_size=args.window_size,
-        manifest=files.manifest,
-        plan=files.plan,
-        record=files.list_record,
-        stream_listing=args.stream_listing,
-    )
-
-
-def train_options(
-    files: JobFiles, args: JobOptions, job: JobRecord, *, transform: str = "", read: Listing | None = None
-) -> TrainOptions:
-    """Return the config of the job's training.
-
-    Args:
-        read: what it reads; None is the listing.
-    """
-    read = read or listing_of(files)
-    return TrainOptions(
-        **_feeding(files, args).shared_with(TrainOptions),
-        manifest=read.manifest,
-        plan=read.plan,
-        stream_listing=args.stream_listing,
-        checkpoints=str(files.checkpoints),
-        record=files.run_record,
-        run_id=job.run_id,
-        mode=args.mode,
-        transform=transform,
-        in_job=True,
-        step_records=files.all_step_records,
-        # Of the listing that this job began: it may have failed before training looks for it.
-        listing_has_begun=args.stream_listing,
-    )
-
-
-def evaluate_options(
-    files: JobFiles, args: JobOptions, dataset: JobDataset, *, read: Listing | None = None
-) -> EvaluateOptions:
-    """Return the config of the job's evaluation.
-
-    Args:
-        read: what it reads; None is the listing.
-    """
-    read = read or listing_of(files)
-    return EvaluateOptions(
-        **_feeding(files, args).shared_with(EvaluateOptions),
-        manifest=read.manifest,
-        plan=read.plan,
-        checkpoint=str(files.checkpoints),
-        model=args.model,
-        split=dataset.evaluated,
-        transform=dataset.transform,
-        batch_size=args.batch_size or BATCH_SIZE,
-        device=args.device,
-        metrics=files.metrics,
-        plot=files.plot,
-    )
-
-
-def _feeding(files: JobFiles, args: JobOptions) -> JobOptions:
-    return args.but(window=args.window or files.window, meters=files.meters)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from penstock.manifest import ManifestInfo, SourceSpec
 from penstock.records import (
     CostReport,
     Evaluation,
+    ForecastRecord,
     JobRecord,
     Plan,
     Readiness,
@@ -32,6 +33,7 @@ KINDS: tuple[type[Record], ...] = (
     CostReport,
     JobRecord,
     Readiness,
+    ForecastRecord,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(

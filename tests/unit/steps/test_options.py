@@ -20,6 +20,7 @@ from penstock.options.window import WindowOptions
 from penstock.records import JobRecord
 from penstock.steps._shared.job_dataset import JobDataset
 from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.job_steps import evaluate_options, list_options, report_options, train_options
 from penstock.steps.options.demo import DemoOptions
 from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.steps.options.listing import ListOptions
@@ -28,7 +29,6 @@ from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.steps.options.run import JobOptions
 from penstock.steps.options.steps import STEPS, options_of
 from penstock.steps.options.train import TrainOptions
-from penstock.steps.run import evaluate_options, list_options, report_options, train_options
 from support.options import config_of
 
 TEXTS = (

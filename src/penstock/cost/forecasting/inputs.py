@@ -42,6 +42,8 @@ class Demand:
         list_seconds: that listing takes before that; None where it was not listed for this.
         again_share: of the requests, that are made once more, after faults or because they were late: the bytes that
             came by then are not asked for again.
+        done_share: of all epochs, that is done by when the run ends.
+        noted: what was taken for granted of this demand, for people.
     """
 
     epoch_bytes: float
@@ -60,6 +62,8 @@ class Demand:
     start_seconds: float = 0.0
     list_seconds: float | None = None
     again_share: float = 0.0
+    done_share: float = 1.0
+    noted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("epoch_bytes", "epoch_requests", "pages", "num_objects", "compute_seconds", "once_bytes"):
@@ -75,6 +79,11 @@ class Demand:
     def beside_seconds(self) -> float:
         """What a run takes beside its epochs and what is read once."""
         return self.start_seconds + (self.list_seconds or 0.0)
+
+    @property
+    def done_epochs(self) -> float:
+        """Epochs that are done by when the run ends, the last one not to its end."""
+        return self.epochs * self.done_share
 
     @property
     def request_bytes(self) -> float:

@@ -14,7 +14,7 @@ from penstock.cost.forecasting.offered import ways_of
 from penstock.cost.forecasting.ways import SPOT_LOST_SHARE, Way, WayCost, cost_of
 from penstock.units import format_seconds, format_usd
 
-__all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "download_of", "forecast_ways"]
+__all__ = ["Forecast", "Outlook", "download_of", "forecast_ways"]
 
 LOW_RATE, LOW_COMPUTE = 1.25, 0.9
 HIGH_RATE, HIGH_COMPUTE, HIGH_REQUESTS = 0.75, 1.1, 1.02
@@ -26,7 +26,7 @@ ASSUMPTIONS = (
     "at once where it holds everything, or where the source answers at once.",
     "Samples that are only scored, for validation and test, take a third of their time in training: forward alone.",
     "What a run takes before its first epoch and behind its last, such as imports, is counted where --startup or a "
-    "record of --measured tells it.",
+    "record of --measured tells it, or the run itself by how long it took to begin.",
     "A run lists a URI again before it begins, which takes it as long as it just took; of a manifest that was done.",
     "Networks and disks are taken at what they do for as long as one likes (baselines), never at their bursts.",
     f"Low: a link {LOW_RATE:g} times as fast and {1 - LOW_COMPUTE:.0%} less computing; high: {HIGH_RATE:g} times as "
@@ -87,6 +87,11 @@ class Forecast:
         return any(self.outlook(name).mid.unpriced for name in ("stream", self.breakevens.download))
 
     @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was taken for granted."""
+        return (*ASSUMPTIONS, *self.demand.noted)
+
+    @property
     def recommendation(self) -> str:
         """Say in one sentence what to do."""
         if not self.best:
@@ -144,7 +149,7 @@ def forecast_ways(
     streamed = outlooks[0].mid.way
 
     def usd(way: Way, epochs: int) -> Decimal:
-        return cost_of(way, replace(demand, epochs=epochs), link, node, places, market).usd
+        return cost_of(way, replace(demand, epochs=epochs, done_share=1.0), link, node, places, market).usd
 
     is_priced = node.usd_per_hour is not None
     epochs = first_epochs(lambda n: usd(streamed, n), lambda n: usd(download.mid.way, n)) if is_priced else None

@@ -175,7 +175,7 @@ def streamed(
         (max(0, demand.epochs - whole - 2), size - kept, kept),
     ]
     computed, read_all = demand.compute_seconds, size / rate
-    seconds, moved, due = max(computed + first, read_all) - max(computed, read_all), 0.0, demand.epochs
+    seconds, moved, due = max(computed + first, read_all) - max(computed, read_all), 0.0, demand.done_epochs
     for number, read, kept_there in epochs:
         taken = min(number, due)
         seconds += taken * max(computed, read / rate, kept_there / disk_rate)
@@ -185,9 +185,12 @@ def streamed(
 
 def in_turns(demand: Demand, *, passes: int, rate: float) -> Streamed:
     """Return what all epochs take where each part is read once, and stays in the window for some passes over it."""
+    read = demand.epoch_bytes / rate
+    if demand.done_share < 1:  # parts follow each other, so that what is not done is not read either
+        times = demand.done_epochs / passes
+        return Streamed(seconds=times * max(passes * demand.compute_seconds, read), times=times)
     whole, rest = divmod(demand.epochs, passes)
     turns = [passes] * whole + [rest] * bool(rest)
-    read = demand.epoch_bytes / rate
     return Streamed(
         seconds=math.fsum(max(each * demand.compute_seconds, read) for each in turns), times=float(len(turns))
     )

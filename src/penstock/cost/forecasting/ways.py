@@ -148,7 +148,7 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
         return _downloaded(way, demand, link, node, places, market)
     found = _streamed(way, demand, link, rate, places)
     wall = demand.beside_seconds + found.seconds + max(demand.once_compute_seconds, demand.once_bytes / rate)
-    stall = wall - demand.epochs * demand.compute_seconds
+    stall = wall - demand.done_epochs * demand.compute_seconds
     if way.is_spot:
         wall, stall = wall * (1 + SPOT_LOST_SHARE), stall + wall * SPOT_LOST_SHARE
     moved = demand.epoch_bytes * found.times + demand.once_bytes
@@ -191,7 +191,8 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     size = demand.epoch_bytes + demand.once_bytes
     download = size / rate
     epoch = max(demand.compute_seconds, demand.epoch_bytes / disk)
-    trained = demand.beside_seconds + demand.epochs * epoch + max(demand.once_compute_seconds, demand.once_bytes / disk)
+    scored = max(demand.once_compute_seconds, demand.once_bytes / disk)
+    trained = demand.beside_seconds + demand.done_epochs * epoch + scored
     wall = download + trained
     on_node = trained if way.is_staged else wall
     gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)
@@ -207,7 +208,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     return WayCost(
         way=way,
         wall_seconds=wall,
-        stall_seconds=on_node - demand.epochs * demand.compute_seconds,
+        stall_seconds=on_node - demand.done_epochs * demand.compute_seconds,
         moved_bytes=size,
         get_requests=gets,
         disk_bytes=size,

@@ -24,7 +24,7 @@ from penstock.train.config import ConfigValue, TrainConfig, weights_of
 from penstock.train.schedule import KnownSamples
 from penstock.train.validation import check_best
 
-__all__ = ["PlannedRun", "plan_run"]
+__all__ = ["PlannedRun", "epoch_steps", "plan_run"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +54,9 @@ class PlannedRun:
         """
         config, most = self.config, self.config.max_steps
         # How many samples a step takes is not known where batches are made of what samples hold.
-        if most is not None and self.known.are_all:
-            foreseen = math.ceil(math.ceil(self.scheduled.number / config.batch_size) / config.accumulate)
-            if most < config.num_epochs * foreseen:
-                return most, "steps"
+        foreseen = config.num_epochs * _steps_of(self.scheduled.number, config)
+        if most is not None and self.known.are_all and most < foreseen:
+            return most, "steps"
         return (config.num_epochs * self.known.number if self.known.are_all else None), "samples"
 
 
@@ -166,6 +165,16 @@ def _class_weights(asked: str | None, listed: Listed) -> tuple[float, ...]:
             fix="give a weight for each class, or split otherwise",
         )
     return tuple((counts.sum() / (len(classes) * counts)).tolist())
+
+
+def epoch_steps(listed: Listed, config: TrainConfig) -> int:
+    """Return the steps that an epoch of a whole listing is expected to have."""
+    known = KnownSamples(number=_epoch_samples(listed, config), are_all=True)
+    return _steps_of(_scheduled(listed, known).number, config)
+
+
+def _steps_of(num_samples: int, config: TrainConfig) -> int:
+    return math.ceil(math.ceil(num_samples / config.batch_size) / config.accumulate)
 
 
 def _scheduled(listed: Listed, known: KnownSamples) -> KnownSamples:

@@ -38,12 +38,21 @@ _STORES = {"aws": "s3://", "gcp": "gs://", "azure": "az://"}
 """By the provider of a node: what data is taken to lie in where that is not said."""
 
 
-def forecasts(args: ForecastOptions, *, must_compute: bool = True, keeps_at_once: bool = False) -> list[Forecast]:
+def forecasts(
+    args: ForecastOptions,
+    *,
+    must_compute: bool = True,
+    keeps_at_once: bool = False,
+    done_share: float = 1.0,
+    noted: tuple[str, ...] = (),
+) -> list[Forecast]:
     """Return a forecast for each node.
 
     Args:
         must_compute: refuse where it is not known how long an epoch computes; else that is taken to be nothing.
         keeps_at_once: the window is that of a cache, which keeps from the first byte on.
+        done_share: of all epochs, that is done by when the run ends.
+        noted: what was taken for granted of it, for people.
 
     Raises:
         ConfigError: it is not said what is read, how long it computes, or over which link.
@@ -60,7 +69,7 @@ def forecasts(args: ForecastOptions, *, must_compute: bool = True, keeps_at_once
     nodes = _nodes(args, prices)
     if args.probe:
         measured = _probed(args, data)
-    demand = dataclasses.replace(demand, again_share=measured.again_share)
+    demand = dataclasses.replace(demand, again_share=measured.again_share, done_share=done_share, noted=noted)
     link = _link(args, measured)
     _check_network(nodes, link, prices)
     try:

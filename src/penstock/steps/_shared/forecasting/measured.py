@@ -87,7 +87,8 @@ def _figures(record: RunRecord) -> Measured:
     samples = sum(epoch.num_samples for epoch in record.epochs)
     if not samples:
         raise RecordError("the run finished no epoch", fix="name the record of one that did")
-    computed = math.fsum(epoch.compute_seconds + epoch.valid_seconds for epoch in record.epochs)
+    scored = math.fsum(epoch.valid_seconds - epoch.valid_stall_seconds for epoch in record.epochs)
+    computed = math.fsum(epoch.compute_seconds for epoch in record.epochs) + scored
     busy = math.fsum(epoch.stall_seconds + epoch.compute_seconds + epoch.valid_seconds for epoch in record.epochs)
     rate = record.meters.bytes_downloaded / busy if record.stall_share > _WAITED_SHARE and busy else None
     return Measured(
