@@ -61,7 +61,7 @@ def test_a_manifest_is_forecast_as_its_run_goes(tmp_path: Path, capsys: pytest.C
     assert streamed["moved_bytes"] == run.meters.sample_bytes + tested.meters.sample_bytes
     requests = found["nodes"][0]["epoch_requests"]
     assert requests == sum(split_extents(out / "manifest.parquet", name) for name in ("train", "valid"))
-    computed = sum(epoch.compute_seconds + epoch.valid_seconds for epoch in run.epochs)
+    computed = sum(each.compute_seconds + each.valid_seconds - each.valid_stall_seconds for each in run.epochs)
     assert math.isclose(found["nodes"][0]["compute_seconds"], computed / 2, rel_tol=1e-6)
     assert all(line["usd"] is not None for each in found["nodes"][0]["ways"] for line in each["lines"])
 
