@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,18 @@ def job(s3: tuple[OwnS3, Wire], tmp_path: Path) -> Run:
     return run
 
 
-def assert_one_bill(out: Path, wire: Wire, *, since: int = 0, kills: int = 0) -> None:
-    """Compare what the bill has with what was seen."""
+def assert_one_bill(out: Path, wire: Wire, *, since: int = 0, unseen: int = 0, killed: int = 0) -> None:
+    """Compare what the bill has with what was seen.
+
+    Args:
+        unseen: requests, at most, that were counted, and whose process was killed before they came.
+        killed: attempts.
+    """
     kinds: dict[str, type[Any]] = {"list": StepRecord, "run": RunRecord, "evaluation": Evaluation}
     found = {name: read_record(out / f"{name}.json", kind) for name, kind in kinds.items()}
     told = sum(each.meters.count().sent for each in found.values())
     seen = len(wire.asked) - since
-    assert 0 <= told - seen <= kills, (told, seen)
+    assert 0 <= told - seen <= unseen, (told, seen)
     bill = read_record(out / "cost.json", CostReport)
     requests = sum(float(line.quantity) for line in bill.lines if line.unit == "1000 requests") * 1000
     assert round(requests) == told
@@ -68,7 +73,7 @@ def assert_one_bill(out: Path, wire: Wire, *, since: int = 0, kills: int = 0) ->
     attempts = [float(each.seconds) for each in bill.attempts]
     assert math.isclose(hours, sum(attempts) / 3600, abs_tol=0.002 * len(attempts) / 3600)  # they are told in ms
     assert hours >= sum(each.wall_seconds for each in found.values()) / 3600 - 1e-6
-    assert [each.ended for each in bill.attempts].count("killed") == (kills > 0)
+    assert [each.ended for each in bill.attempts].count("killed") == killed
     between = datetime.fromisoformat(bill.attempts[-1].ended_at) - datetime.fromisoformat(bill.attempts[0].started_at)
     assert bill.idle_seconds is not None
     assert math.isclose(sum(attempts) + float(bill.idle_seconds), between.total_seconds(), abs_tol=0.01)
@@ -142,7 +147,43 @@ def test_a_killed_run_counts_what_it_had_asked_for(job: Run, s3: tuple[OwnS3, Wi
     assert job(*limits) in (0, 77)
     assert len(wire.asked) <= 120
     assert job(*limits, "--max-requests", 9000) == 0
-    assert_one_bill(out, wire, kills=3)
+    assert_one_bill(out, wire, unseen=3, killed=1)
+
+
+def test_a_run_that_is_killed_twice_and_resumed_twice_has_one_bill(
+    job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path
+) -> None:
+    """Attempts and the time between them are the clock's; requests and bytes count once; what was lost has a cost."""
+    wire, out = s3[1], tmp_path / "out"
+
+    async def slow(asked: Asked) -> None:
+        await asyncio.sleep(0.02)
+
+    wire.meddle = slow
+    began = datetime.now(UTC)
+    for step in (1, 3):
+        process = run_until_saved(words(wire, out, *PRICED, "--in-flight", 2), out, step)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        while processes_of(out):
+            pass
+    wire.meddle = lambda asked: None
+    assert job(*PRICED) == 0
+    took = (datetime.now(UTC) - began).total_seconds()
+    assert_one_bill(out, wire, unseen=2 * 3, killed=2)
+    bill = read_record(out / "cost.json", CostReport)
+    *lost, last = bill.attempts
+    assert [each.ended for each in lost] == ["killed", "killed"]
+    assert last.ended == "succeeded"
+    assert bill.idle_seconds is not None
+    assert 0 < sum(each.seconds for each in bill.attempts) + bill.idle_seconds <= took
+    assert bill.failed_attempts_usd is not None
+    assert bill.failed_attempts_usd > 0
+    assert math.isclose(bill.failed_attempts_usd, sum(each.seconds for each in lost) / 3600, rel_tol=0.01)  # a dollar/h
+    records: dict[str, type[Any]] = {"list": StepRecord, "run": RunRecord, "evaluation": Evaluation}
+    found = [read_record(out / f"{name}.json", kind) for name, kind in records.items()]
+    unread = wire.body_bytes - sum(each.meters.bytes_downloaded for each in found)
+    assert 0 <= unread <= 2 * 3 * max(map(len, s3[0].objects.values())), "what was on its way when it was killed"
 
 
 def test_dollars_that_are_spent_stop_a_run_which_goes_on_with_more(
