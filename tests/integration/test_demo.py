@@ -23,6 +23,7 @@ def test_demo(tmp_path: Path, effect: float) -> None:
     assert done.returncode == 0, done.stderr
     for told in ("samples", "downloaded", "peak window", "stall", "nrmse", "planted bound", str(out / "report.html")):
         assert told in done.stdout
+    assert "+ ?; no price is known of node hours (name the node with --instance-type)" in done.stdout
     found = read_record(out / "evaluation.json", Evaluation)
     score = found.metrics["nrmse"].value
     if effect:

@@ -104,9 +104,10 @@ def _cost(bill: CostReport) -> str:
     from penstock.report.tables import lower
 
     waited = "" if not bill.stall_usd else f", of it waiting for data {format_usd(bill.stall_usd)}"
-    without = f"; no price is known of: {', '.join(map(lower, bill.unpriced))}" if bill.unpriced else ""
-    if any(line.unit == "hour" and line.usd is None for line in bill.lines):
-        without += " (--instance-type names the node)"
+    hours = [line.what for line in bill.lines if line.unit == "hour" and line.usd is None and line.quantity]
+    open_ones = ["node hours (name the node with --instance-type)"] if hours else []
+    open_ones += [lower(what) for what in bill.unpriced if what not in hours]
+    without = f"; no price is known of {', '.join(open_ones)}" if open_ones else ""
     return f"{told_total(bill)}{waited}{without}" if bill.lines else "nothing that could be billed"
 
 
