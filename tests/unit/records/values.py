@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from datetime import UTC
 from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from penstock.manifest import ManifestInfo, SourceSpec
 from penstock.records import (
+    AttemptRecord,
+    AttemptsRecord,
     CostReport,
     Evaluation,
     ForecastRecord,
@@ -34,6 +37,7 @@ KINDS: tuple[type[Record], ...] = (
     JobRecord,
     Readiness,
     ForecastRecord,
+    AttemptsRecord,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
@@ -41,6 +45,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampl
 )
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-(2**80), 2**80)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
+MOMENT = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.isoformat())
 EXACT = st.decimals(allow_nan=False, allow_infinity=False, places=9)
 
 
@@ -73,5 +78,12 @@ def values(kind: Any, *within: Any) -> st.SearchStrategy[Any]:
         fields |= {
             "uri": TEXT.map(lambda key: f"s3://bucket/{key}"),
             "options": st.sampled_from([{}, {"endpoint_url": "http://[::1]:9", "anonymous": True}]),
+        }
+    if kind is AttemptRecord:  # refuses what cannot have been
+        fields |= {
+            "started_at": MOMENT,
+            "ended_at": MOMENT,
+            "num_nodes": st.integers(1, 2**63 - 1),
+            "seconds": st.dictionaries(TEXT, st.floats(0, allow_infinity=False), max_size=3),
         }
     return st.builds(kind, **fields)
