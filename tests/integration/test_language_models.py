@@ -100,6 +100,21 @@ def test_what_an_assistant_answers_is_learnt_and_nothing_else_is_scored(tmp_path
         assert any(made.startswith(digit) for digit in DIGITS)
 
 
+def test_conversations_of_a_killed_run_go_on_to_the_same_weights(tmp_path: Path) -> None:
+    folder, out, killed = (tmp_path / name for name in ("chats", "out", "killed"))
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(conversations(300)), folder / "chats.parquet", row_group_size=100)
+    succeed(*words(folder, out, "length=72", task="chat", epochs=2))
+    again = [*words(folder, killed, "length=72", task="chat", epochs=2), "--checkpoint-every", 7]
+    process = run_until_saved(again, killed, 14)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    succeed(*again)
+    ran, whole = (read_record(each / "run.json", RunRecord) for each in (killed, out))
+    assert ran.num_resumes == 1
+    assert ran.weights_sha256 == whole.weights_sha256
+
+
 def test_a_tokenizer_is_trained_and_taken_again_by_another_listing(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.jsonl").write_bytes(jsonl(real_texts(20, 1500)))
