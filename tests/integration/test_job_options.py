@@ -76,7 +76,13 @@ def test_a_job_on_a_node_without_a_price_is_reported(
     assert "did you mean g5.xlarge?" in said.err
     bill = read_record(tmp_path / "out" / "cost.json", CostReport)
     nodes = [line for line in bill.lines if line.unit == "hour"]
-    assert [line.item for line in nodes] == ["g5.3xlarge"] * 3
+    assert [line.what for line in nodes][:3] == [
+        "Training node, stall included",
+        "Node of the list step",
+        "Node of the evaluate step",
+    ]
+    assert {line.item for line in nodes} == {"g5.3xlarge"}
+    assert len(nodes) == 5  # the report's, and what began and ended the job
     assert {line.usd for line in nodes} == {None}
     assert json.loads((tmp_path / "out" / "cost.json").read_text())["lines"][0]["usd"] is None
     # The source is a folder: neither its requests nor its transfer are anybody's to bill.
@@ -88,7 +94,7 @@ def test_a_job_on_a_node_without_a_price_is_reported(
     assert job("--instance-type", "g5.3xlarge", "--node-usd-per-hour", "0") == 0
     assert "warning" not in capsys.readouterr().err
     bill = read_record(tmp_path / "out" / "cost.json", CostReport)
-    assert [line.usd for line in bill.lines if line.unit == "hour"] == [0, 0, 0]
+    assert [line.usd for line in bill.lines if line.unit == "hour"] == [0] * 5
 
 
 def test_epochs_are_added_to_a_job_that_has_ended(

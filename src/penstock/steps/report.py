@@ -42,6 +42,10 @@ NAME = "report"
 __all__ = ["NAME", "run"]
 
 
+_MOST_SECONDS = 1e12
+"""That any run can have taken: thirty thousand years."""
+
+
 def run(args: ReportOptions) -> int:
     """Make the report."""
     inputs = (
@@ -101,6 +105,8 @@ def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> Cos
     attempts = (*left.attempts, *_own_attempts(args))
     if min(left.run.wall_seconds, left.run.num_trained_samples, left.run.stall_seconds) < 0:
         raise _untrue(left.run, "it counts less than nothing")
+    if max(left.run.wall_seconds, left.run.stall_seconds, left.run.unfinished_stall_seconds) > _MOST_SECONDS:
+        raise _untrue(left.run, "a figure of it is too large")
     try:
         made = bill(
             left.run, steps=left.steps, evaluation=evaluation, prices=prices, setting=setting, attempts=attempts
