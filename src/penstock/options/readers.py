@@ -145,8 +145,8 @@ def optional_count(text: str) -> int | None:
 
 
 def optional_bytes(text: str) -> int | None:
-    """Read a size of at least a byte; the empty text and 0, as pipelines pass an unset one, are None."""
-    return bytes_option(text) or None if text else None
+    """Read a size of at least a byte; the empty text, as pipelines pass an unset one, is None."""
+    return bytes_option(text) if text else None
 
 
 def any_path(text: str) -> Path:

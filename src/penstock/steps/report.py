@@ -30,6 +30,7 @@ from penstock.steps._shared import common
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_bill_metrics
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
+from penstock.steps._shared.run_figures import TOO_LARGE, untrue
 from penstock.steps._shared.run_left import Left, read_left
 from penstock.steps._shared.run_root import open_run_root
 from penstock.steps.options.report import ReportOptions
@@ -40,10 +41,6 @@ from penstock.units import format_grams
 NAME = "report"
 
 __all__ = ["NAME", "run"]
-
-
-_MOST_SECONDS = 1e12
-"""That any run can have taken: thirty thousand years."""
 
 
 def run(args: ReportOptions) -> int:
@@ -103,20 +100,18 @@ def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> Cos
     if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
     attempts = (*left.attempts, *_own_attempts(args))
-    if min(left.run.wall_seconds, left.run.num_trained_samples, left.run.stall_seconds) < 0:
-        raise _untrue(left.run, "it counts less than nothing")
-    if max(left.run.wall_seconds, left.run.stall_seconds, left.run.unfinished_stall_seconds) > _MOST_SECONDS:
-        raise _untrue(left.run, "a figure of it is too large")
+    if wrong := untrue(left.run):
+        raise _refused(left.run, wrong)
     try:
         made = bill(
             left.run, steps=left.steps, evaluation=evaluation, prices=prices, setting=setting, attempts=attempts
         )
         return in_hindsight(made, run=left.run, steps=left.steps, prices=prices, setting=setting)
     except ArithmeticError as error:
-        raise _untrue(left.run, "a figure of it is too large") from error
+        raise _refused(left.run, TOO_LARGE) from error
 
 
-def _untrue(run: RunRecord, why: str) -> RecordError:
+def _refused(run: RunRecord, why: str) -> RecordError:
     told = f"what is recorded of the run {run.run_id} cannot be true: {why}"
     return RecordError(told, fix="name its record as it was written")
 

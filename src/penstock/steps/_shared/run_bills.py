@@ -11,14 +11,13 @@ from penstock.errors import ObjectNotFound, RecordError
 from penstock.records import CostReport, RunRecord, decode_record, read_record
 from penstock.sources import is_local, open_blobs
 from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.run_figures import TOO_LARGE, untrue
 
 __all__ = ["files_of", "places_of", "read_bill"]
 
 _ROUNDED = Decimal("0.000001")
 """USD that a bill of an earlier version may be off by, whose sums were rounded."""
 _MOST_BYTES = 1 << 30
-_MOST = 1e300
-"""Seconds, samples or bytes that sums of runs can be made of."""
 _COST, _TRAINED = "cost.json", "records/train.json"
 """Where a run root has them."""
 
@@ -104,13 +103,12 @@ def _wrong(found: FocusRun) -> str:
     usd = [line.usd for line in cost.lines if line.usd is not None]
     try:
         as_focus([found], account="", tags={})
-        counts = run.wall_seconds, run.num_trained_samples, run.meters.sample_bytes
-        if any(each < 0 for each in counts) or any(each < 0 for each in usd):
+        if wrong := untrue(run):
+            return wrong
+        if any(each < 0 for each in usd):
             return "it counts less than nothing"
-        if max(counts) > _MOST:
-            return "a figure of it is too large"
         if abs(sum(usd, Decimal(0)) - cost.total_usd) > _ROUNDED:
             return f"its bill comes to {cost.total_usd} USD, and its lines to {sum(usd, Decimal(0))}"
     except (ValueError, ArithmeticError) as error:
-        return str(error) if isinstance(error, ValueError) else "a figure of it is too large"
+        return str(error) if isinstance(error, ValueError) else TOO_LARGE
     return ""

@@ -12,6 +12,7 @@ from penstock.options.readers import (
     bytes_option,
     dollars,
     location_or_empty,
+    optional_bytes,
     optional_path,
     positive_int,
     rate_option,
@@ -131,11 +132,6 @@ class _Link(Options, group="link"):
     )
 
 
-def _bytes_or_none(text: str) -> int | None:
-    """Read a size; the empty text, as pipelines pass an unset one, is None."""
-    return bytes_option(text) if text else None
-
-
 def _passes(text: str) -> tuple[int, ...]:
     """Read numbers of passes with commas between them."""
     return tuple(dict.fromkeys(positive_int(part.strip()) for part in text.split(",")))
@@ -146,7 +142,7 @@ class _Nodes(Options, group="nodes"):
         read=str, default=(), metavar="NAME", told="node to forecast for; may be repeated", field="node_type"
     )
     window_size: int | None = option(
-        read=_bytes_or_none,
+        read=optional_bytes,
         default=None,
         metavar="SIZE",
         told="window to stream through (default: 10Gi, or what holds all of the data where that is less)",
