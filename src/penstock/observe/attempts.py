@@ -49,6 +49,7 @@ class AttemptLog:
         earlier: attempts before it.
         keep: keeps all attempts where they outlive the process; None keeps nothing.
         beats: whether they are kept every few seconds too, and not only at its start and end.
+        counts: whether it is an attempt: one that finds all done is none.
     """
 
     def __init__(
@@ -61,12 +62,13 @@ class AttemptLog:
         earlier: Iterable[AttemptRecord] = (),
         keep: Callable[[AttemptsRecord], None] | None = None,
         beats: bool = False,
+        counts: bool = True,
     ) -> None:
         now = datetime.now(UTC)
         self._began = began or now
         self._first = time.monotonic() - (now - self._began).total_seconds()
         self._earlier = joined_attempts(earlier)
-        self._keep, self._beats = keep, beats
+        self._keep, self._beats, self._counts = keep, beats, counts
         self._lock = threading.Lock()
         self._seconds: dict[str, float] = {}
         self._doing: tuple[str, float] | None = None
@@ -114,7 +116,7 @@ class AttemptLog:
         Args:
             ended: how this one did, or will have, where nothing is told any more.
         """
-        return joined_attempts(self._earlier, [self._now(ended)])
+        return joined_attempts(self._earlier, [self._now(ended)] if self._counts else [])
 
     def earlier_seconds(self, step: str) -> float:
         """Return how long the attempts before this one were at a step."""

@@ -67,7 +67,7 @@ def run(args: JobOptions) -> int:
     _check_options(args, dataset, args.window or files.window)
     with _locked(files.folder):
         job = begin_job(files, args, dataset_sha256=dataset.sha256)
-        with job_attempt(files, args.instance_type) as attempts:
+        with job_attempt(files, args.instance_type, is_done=_is_done(files, args)) as attempts:
             with _listed(files, args, attempts):
                 if not args.stream_listing:
                     _check_listing(files, args, dataset)
@@ -188,6 +188,11 @@ def _train_and_report(
         if files.run_record.exists():
             _report(files, args, attempts, error)
         raise
+
+
+def _is_done(files: JobFiles, args: JobOptions) -> bool:
+    """Tell whether an earlier attempt did all but the report."""
+    return _is_listed(files, early=args.stream_listing) and _is_trained(files, args) and files.metrics.exists()
 
 
 def _is_trained(files: JobFiles, args: JobOptions) -> bool:

@@ -16,15 +16,21 @@ __all__ = ["job_attempt"]
 log = logging.getLogger(__name__)
 
 
-def job_attempt(files: JobFiles, instance_type: str | None) -> AttemptLog:
-    """Return another attempt at a job, with those before it."""
+def job_attempt(files: JobFiles, instance_type: str | None, *, is_done: bool) -> AttemptLog:
+    """Return another attempt at a job, with those before it.
+
+    Args:
+        is_done: whether it finds nothing to do but the report, which is no attempt where the last one made it too.
+    """
+    earlier = _earlier(files)
     return AttemptLog(
         JOB,
         host=common.with_node(common.host_without_device(), instance_type),
         began=take_beginning(),
-        earlier=_earlier(files),
+        earlier=earlier,
         keep=lambda record: write_record(files.attempts, record),
         beats=True,
+        counts=not (is_done and earlier and earlier[-1].ended == "succeeded"),
     )
 
 
