@@ -201,13 +201,15 @@ class _InTurn:
 
     def __init__(self, source: ObjectSource, turns: asyncio.Semaphore) -> None:
         self._source, self._turns = source, turns
-        self._has_turn = False
+        self._has_turn, self._taking = False, asyncio.Lock()
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Return bytes, as the source does."""
         if length_bytes >= LARGE_READ_BYTES and not self._has_turn:
-            await self._turns.acquire()
-            self._has_turn = True
+            async with self._taking:  # several reads of one object may be under way
+                if not self._has_turn:
+                    await self._turns.acquire()
+                    self._has_turn = True
         return await self._source.get_range(info, offset, length_bytes)
 
     async def find(self, key: str) -> ObjectInfo | None:

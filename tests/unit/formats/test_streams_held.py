@@ -13,7 +13,7 @@ import pytest
 
 from penstock.formats.registry import open_format
 from penstock.formats.streams import whole
-from penstock.formats.tar import headers
+from penstock.formats.tar import blocks
 from support.ranges import Ranges
 
 CHUNK = 1 << 20
@@ -69,7 +69,7 @@ MADE: dict[str, tuple[Callable[[], bytes], float]] = {
 @pytest.mark.parametrize("kind", MADE)
 def test_what_was_gone_through_is_not_held(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole, "CHUNK_BYTES", CHUNK)
-    monkeypatch.setattr(headers, "WHOLE_READ_BYTES", CHUNK)
+    monkeypatch.setattr(blocks, "AHEAD_READ_BYTES", CHUNK // 4)
     make, most = MADE[kind]
     assert _Measured(make()).measured(kind) < most * CHUNK
 

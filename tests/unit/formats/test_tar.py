@@ -7,6 +7,7 @@ import gzip
 import io
 import pickle
 import tarfile
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError, TruncatedObject
 from penstock.formats.registry import format_names, open_format
-from penstock.formats.tar.headers import FAR_SECONDS
+from penstock.formats.tar import blocks
+from penstock.formats.tar.blocks import FAR_SECONDS
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo
 from support.ranges import Ranges
@@ -129,6 +131,47 @@ def test_where_requests_take_longer_than_bytes_all_of_a_file_is_read(size: int, 
     assert len(found[0]) == 40
     assert len(near.reads) <= most_near
     assert len(far.reads) <= most_far
+
+
+class Counted(Ranges):
+    """Ranges of which it is known how many are under way."""
+
+    under_way = most = 0
+
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await asyncio.sleep(0.001)
+            return await super().get_range(info, offset, length_bytes)
+        finally:
+            self.under_way -= 1
+
+
+@pytest.mark.parametrize("block", [4000, 9999, 100_000])
+def test_the_next_block_is_on_its_way_while_one_is_waited_for(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tar({f"{n:03}.bin": bytes(n * 37 % 1500) for n in range(200)})
+    at_once, _ = Ranges(data).index(open_format("tar", {}))
+    monkeypatch.setattr(blocks, "FIRST_READ_BYTES", 2048)
+    monkeypatch.setattr(blocks, "AHEAD_READ_BYTES", block)
+    source = Counted(data)
+    found, _ = source.index(open_format("tar", {}))
+    assert found == at_once
+    assert (source.most, source.under_way) == (2, 0)
+    behind = sorted(source.reads)[1:]
+    # What a member has behind its block's end may be passed over, and nothing is read twice.
+    assert all(first + length <= start for (first, length), (start, _) in pairwise(behind))
+
+
+def test_a_file_that_is_broken_leaves_nothing_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "FIRST_READ_BYTES", 2048)
+    monkeypatch.setattr(blocks, "AHEAD_READ_BYTES", 4096)
+    data = bytearray(tar({f"{n:03}.bin": bytes(400) for n in range(40)}))
+    data[8 * 1024 : 8 * 1024 + 512] = b"x" * 512
+    source = Counted(bytes(data))
+    with pytest.raises(HeaderMismatch, match="no header"):
+        source.index(open_format("tar", {}))
+    assert source.under_way == 0
 
 
 @pytest.mark.parametrize("kind", ["gnu", "pax"])

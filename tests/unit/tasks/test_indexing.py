@@ -59,7 +59,8 @@ def run(kind: Reads, count: int, *, skip_bad: bool = False) -> tuple[list[str], 
 
     async def walk() -> list[str]:
         found = indexed(objects(), cast(Any, kind), cast(ObjectSource, source), Limits(skip_bad=skip_bad), skipped)
-        return [extent.key async for extent in found]
+        async with asyncio.timeout(60):
+            return [extent.key async for extent in found]
 
     return asyncio.run(walk()), source, skipped
 
@@ -78,6 +79,21 @@ def test_large_reads_are_made_for_few_objects_at_a_time(lengths: tuple[int, ...]
     assert source.num_reads == 200 * len(lengths)
     if len(set(lengths)) == 1:
         assert source.most <= LARGE_AT_ONCE
+
+
+class ReadsTogether(Reads):
+    """Likewise, whose reads of an object are all asked for at once."""
+
+    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        await asyncio.gather(*(source.get_range(info, 0, length) for length in self.lengths))
+        async for found in super().index(source, info):
+            yield found
+
+
+def test_large_reads_of_an_object_that_are_asked_for_together_take_one_turn() -> None:
+    keys, source, _ = run(ReadsTogether((LARGE_READ_BYTES,) * 2), 60)
+    assert len(keys) == 60
+    assert source.most <= 2 * LARGE_AT_ONCE
 
 
 def test_objects_of_many_extents_are_few_at_a_time() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tarfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -123,7 +124,7 @@ class Tar:
         stream = await open_stream(source, info, block_bytes=BLOCK_BYTES, what="TAR file")
         forward = Forward(stream, info)
         try:
-            samples = await _gather(forward, forward.info, left_out)
+            samples = await _gather(forward, forward.info, left_out, reads_ahead=False)
         except IsPacked:
             raise HeaderMismatch(
                 f"{info.key} is no TAR file: it is packed twice", fix="unpack it once", about=info.key
@@ -190,12 +191,13 @@ class Tar:
             ) from error
 
 
-async def _gather(source: GetRange, info: ObjectInfo, left_out: Counter[str]) -> Samples:
+async def _gather(source: GetRange, info: ObjectInfo, left_out: Counter[str], *, reads_ahead: bool = True) -> Samples:
     """Return the members of each sample of a file by what they are of it, samples in the order of their first ones."""
     samples: Samples = {}
-    async for headers in read_members(source, info):
-        for header in headers:
-            _put(samples, header, info, left_out)
+    async with aclosing(read_members(source, info, reads_ahead=reads_ahead)) as found:  # type: ignore[type-var]
+        async for headers in found:
+            for header in headers:
+                _put(samples, header, info, left_out)
     return samples
 
 

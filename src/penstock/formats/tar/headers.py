@@ -3,7 +3,7 @@
 ``tarfile`` reads what a header means, but for those of plain files, of which there are millions: they are read here,
 and left to it where anything about them is not as it mostly is. It is given what was fetched; where it wants more, that
 is fetched and the member is begun again. Where members are small all of the file is read in large blocks, since
-requests take longer than bytes; where they are large, their headers alone.
+requests take longer than bytes, each while the one before is gone through; where they are large, their headers alone.
 """
 
 from __future__ import annotations
@@ -17,20 +17,13 @@ from typing import NamedTuple
 
 from penstock.errors import DataError, HeaderMismatch, TruncatedObject
 from penstock.formats.magic import kind_of
+from penstock.formats.tar.blocks import Blocks, Pace
 from penstock.sources import GetRange, ObjectInfo
-from penstock.units import KIB, MIB
+from penstock.units import MIB
 
 __all__ = ["Header", "IsPacked", "read_members"]
 
 BLOCK = tarfile.BLOCKSIZE
-SMALL_MEMBER_BYTES, LARGE_MEMBER_BYTES = 128 * KIB, 1 * MIB
-"""Mean of members up to which all of a file is read, since a request costs client and server what 200 KiB do; and up to
-which it is where requests are found to take longer than the bytes."""
-FAR_SECONDS = 0.005
-"""What a request must take for it to be worth trying."""
-WHOLE_READ_BYTES = 4 * MIB
-HEADERS_READ_BYTES = 8 * KIB
-FIRST_READ_BYTES = 64 * KIB
 MOST_NAME_BYTES = 1 * MIB
 """Of all headers of a member together, with a long name or what a pax header holds."""
 _NAME, _SIZE, _CHECKSUM, _TYPE, _PREFIX = slice(0, 100), slice(124, 136), slice(148, 156), 156, 345
@@ -88,6 +81,12 @@ class _Fetched(io.RawIOBase):
         first = offset - self._start
         return bytes(self._data[first : first + BLOCK]) if first >= 0 else b""
 
+    def cut(self, offset: int) -> bytes:
+        """Let go of all that was fetched, so that it does not lie in memory beside the next; give what is behind."""
+        behind = bytes(self._data[max(offset - self._start, 0) :])
+        self._data = memoryview(b"")
+        return behind
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._at = offset
         return offset
@@ -104,8 +103,11 @@ class _Fetched(io.RawIOBase):
         return bytes(self._data[first : first + length])
 
 
-async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list[Header]]:
+async def read_members(source: GetRange, info: ObjectInfo, *, reads_ahead: bool = True) -> AsyncIterator[list[Header]]:
     """Return the members of a TAR file in order, those of what was fetched at a time together.
+
+    Args:
+        reads_ahead: whether the source may be asked for more while something is on its way.
 
     Raises:
         HeaderMismatch: a header is none, or tells of what cannot be.
@@ -114,41 +116,52 @@ async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list
     """
     file = _Fetched(info.size_bytes)
     archive = _archive(file)
-    pace = _Pace()
+    pace = Pace(reads_ahead=reads_ahead)
     found: list[Header] = []
-    while True:
-        begun = archive.offset
-        try:
-            header = _next(archive, file)
-        except _Missing as missing:
-            needed = missing.offset + missing.length - begun
-            if needed > MOST_NAME_BYTES:
-                raise _lies(info, begun, f"headers of {needed} bytes or more") from None
-            if found:
-                yield found
-                found = []
-            file.put(begun, memoryview(b""))  # so that it does not lie in memory beside the next
-            length = min(max(needed, pace.choose(begun)), info.size_bytes - begun)
-            began = time.monotonic()
-            file.put(begun, await source.get_range(info, begun, length))
-            pace.seconds = time.monotonic() - began
-            continue
-        except (tarfile.TarError, ValueError, IndexError, OverflowError) as error:
-            if begun == 0 and kind_of(file.block(0)) in UNPACKED:
-                raise IsPacked from error
-            if isinstance(error, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
-                raise _cut_off(info, begun, "a header") from error
-            raise _no_header(info, begun, file, str(error)) from error
-        if header is None:
-            break
-        if archive.offset <= begun or header.size < 0:
-            raise _lies(info, begun, f"{header.name!r} of {header.size} bytes")
-        if _has_body(header.kind) and header.offset_data + header.size > info.size_bytes:
-            raise _cut_off(info, begun, f"{header.name!r}, which is said to have {header.size} bytes")
-        pace.num_walked += 1
-        found.append(header)
+    async with Blocks(source, info) as blocks:
+        while True:
+            begun = archive.offset
+            try:
+                header = _next(archive, file)
+            except _Missing as missing:
+                needed = missing.offset + missing.length - begun
+                if needed > MOST_NAME_BYTES:
+                    raise _lies(info, begun, f"headers of {needed} bytes or more") from None
+                if found:
+                    yield found
+                    found = []
+                await _fetch(blocks, file, info, begun=begun, needed=needed, pace=pace)
+                continue
+            except (tarfile.TarError, ValueError, IndexError, OverflowError) as error:
+                if begun == 0 and kind_of(file.block(0)) in UNPACKED:
+                    raise IsPacked from error
+                if isinstance(error, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
+                    raise _cut_off(info, begun, "a header") from error
+                raise _no_header(info, begun, file, str(error)) from error
+            if header is None:
+                break
+            _check(header, info, begun=begun, end=archive.offset)
+            pace.num_walked += 1
+            found.append(header)
     if found:
         yield found
+
+
+async def _fetch(blocks: Blocks, file: _Fetched, info: ObjectInfo, *, begun: int, needed: int, pace: Pace) -> None:
+    """Fetch as many bytes from a place on, and as many more as pay."""
+    held = file.cut(begun)
+    length = min(max(needed, pace.choose(begun)), info.size_bytes - begun)
+    began = time.monotonic()
+    file.put(*await blocks.read(begun, length, least=needed, held=held, ahead_bytes=pace.ahead_bytes))
+    pace.seconds = time.monotonic() - began
+
+
+def _check(header: Header, info: ObjectInfo, *, begun: int, end: int) -> None:
+    """Refuse a member that cannot be."""
+    if end <= begun or header.size < 0:
+        raise _lies(info, begun, f"{header.name!r} of {header.size} bytes")
+    if _has_body(header.kind) and header.offset_data + header.size > info.size_bytes:
+        raise _cut_off(info, begun, f"{header.name!r}, which is said to have {header.size} bytes")
 
 
 def _next(archive: tarfile.TarFile, file: _Fetched) -> Header | None:
@@ -217,40 +230,6 @@ def _archive(file: _Fetched) -> tarfile.TarFile:
     archive = tarfile.TarFile(fileobj=file, mode="w", encoding="utf-8", errors="surrogateescape")
     archive.offset = 0
     return archive
-
-
-class _Pace:
-    """Chooses how many bytes to fetch at a time: headers alone or all, from how large members were, and how far away.
-
-    Attributes:
-        num_walked: members so far.
-        seconds: that the last read took.
-    """
-
-    def __init__(self) -> None:
-        self.num_walked = 0
-        self.seconds = 0.0
-        self._length = self._walked_before = 0
-        self._seconds_each: dict[int, float] = {}
-        """What a member took, by the bytes that were read at a time."""
-
-    def choose(self, begun: int) -> int:
-        """Return how many bytes to fetch from here on, where all that was fetched is walked."""
-        if self._length and self.num_walked > self._walked_before:
-            self._seconds_each[self._length] = self.seconds / (self.num_walked - self._walked_before)
-        self._walked_before = self.num_walked
-        self._length = self._chosen(begun // self.num_walked if self.num_walked else 0)
-        return self._length
-
-    def _chosen(self, mean_bytes: int) -> int:
-        if not self.num_walked:
-            return FIRST_READ_BYTES
-        if mean_bytes <= SMALL_MEMBER_BYTES:
-            return WHOLE_READ_BYTES
-        by_header = self._seconds_each.get(HEADERS_READ_BYTES, 0.0)
-        is_far = mean_bytes <= LARGE_MEMBER_BYTES and by_header > FAR_SECONDS
-        by_block = self._seconds_each.get(WHOLE_READ_BYTES, 0.0)
-        return WHOLE_READ_BYTES if is_far and by_block < by_header else HEADERS_READ_BYTES
 
 
 def _has_body(kind: bytes) -> bool:
