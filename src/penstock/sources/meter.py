@@ -35,6 +35,8 @@ COUNTERS = (
     "starved_microseconds",
 )
 _AT = {name: place for place, name in enumerate(COUNTERS)}
+_BUSY_AT = 13
+"""Word of answers of 429 and 5xx, of all lines."""
 _SPENT_AT, _RATE_AT = 14, 15
 """Words of what a run spent, and spends by the hour, in millionths of a dollar; 0 where nobody said."""
 _LINES_AT = 16
@@ -62,6 +64,8 @@ class Line:
         place = status // 100 - 1
         if 0 < place < _CELLS:
             self._words[self._at + place] += 1
+        if status == 429 or status >= 500:
+            self._words[_BUSY_AT] += 1
 
     def received(self, num_bytes: int) -> None:
         """Count bytes of an answer's body."""
@@ -145,12 +149,9 @@ class RequestMeter:
         return self.number("failed_requests")
 
     @property
-    def setbacks(self) -> int:
-        """Answers of 5xx and requests that were given up: what a server shows that is asked for too much."""
-        busy = sum(
-            self.words[_line_at(kind, purpose) + 4] for kind in range(len(_KINDS)) for purpose in range(len(_PURPOSES))
-        )
-        return int(busy) + self.failed_requests
+    def busy_answers(self) -> int:
+        """Answers of 429 and 5xx: what a server says that is asked for too much."""
+        return int(self.words[_BUSY_AT])
 
 
 def _line_at(kind: int, purpose: int) -> int:

@@ -39,7 +39,7 @@ class Fetcher:
         source: of the bytes.
         kept: the part of the window where extents stay.
         max_in_flight: the most ranges at a time.
-        read_meter: gives bytes received and requests failed so far.
+        read_meter: gives bytes received and tries refused so far.
         note_fetching: is told microseconds in which ranges were under way, 0 as they begin to be.
         on_broken: called when a worker met a fault of ours; ``check`` raises it.
         cache: where extents are read from and put to; None is none.

@@ -83,7 +83,7 @@ class _Probe:
         self._is_more = True
         highest = max(1, min(MOST_IN_FLIGHT, MOST_MEMORY_BYTES // max(first[2], RANGE_BYTES // 8)))
         meter = source.meter
-        self._throttle = Throttle(highest, lambda: (meter.bytes_downloaded, meter.setbacks))
+        self._throttle = Throttle(highest, lambda: (meter.bytes_downloaded, meter.busy_answers))
         self._workers: set[asyncio.Task[None]] = set()
 
     async def run(self, latency: float) -> Speed:

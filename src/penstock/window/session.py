@@ -112,7 +112,7 @@ class FillerSession:
             source,
             self._kept,
             max_in_flight=max_in_flight,
-            read_meter=lambda: (requested.bytes_downloaded, requested.setbacks),
+            read_meter=lambda: (requested.bytes_downloaded, requested.busy_answers),
             note_fetching=self._note_fetching,
             on_broken=bell.changed.set,
             cache=cache,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,18 @@ def test_a_range_is_asked_for_with_the_etag(read: Read) -> None:
     assert server.header("if-match") == ['"e"']
     assert server.header("authorization") == [None]
     assert server.header("x-amz-request-payer") == [None]
+
+
+@pytest.mark.parametrize(
+    ("told", "num_busy"),
+    [("429 Too Many Requests", 1), ("503 Slow Down", 1), ("500 Internal Server Error", 1), ("404 Not Found", 0)],
+)
+def test_answers_of_a_server_that_is_asked_for_too_much_are_counted(told: str, num_busy: int, read: Read) -> None:
+    with serve([error(told, "Told"), part(DATA, 10, 60)]) as server:
+        source = source_of(server)
+        with contextlib.nullcontext() if num_busy else pytest.raises(SourceError):
+            asyncio.run(read(source, INFO, 10, 50))
+    assert source.meter.busy_answers == num_busy
 
 
 @pytest.mark.usefixtures("credentials")

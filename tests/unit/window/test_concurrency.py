@@ -19,31 +19,53 @@ def test_limit_fills_the_link_without_going_far_beyond(latency_seconds: float, l
     climber = Climber(highest=highest)
     for _ in range(40):
         rate = min(link, climber.limit * range_bytes / latency_seconds)
-        climber.measure(rate, was_binding=True, had_failures=False)
+        climber.measure(rate, was_binding=True, num_answers=climber.limit, num_refused=0)
     needed = link * latency_seconds / range_bytes
     reached = min(link, climber.limit * range_bytes / latency_seconds)
     assert reached >= 0.9 * min(link, highest * range_bytes / latency_seconds)
     assert climber.limit <= max(32 * 2, needed * 2 * 1.5) + 1
 
 
-@given(st.integers(1, 500), st.lists(st.tuples(st.floats(0, 1e9), st.booleans(), st.booleans()), max_size=60))
-def test_limit_stays_within_its_bounds(highest: int, seen: list[tuple[float, bool, bool]]) -> None:
+@given(st.integers(1, 500), st.lists(st.tuples(st.floats(0, 1e9), st.booleans(), st.floats(0, 1)), max_size=60))
+def test_limit_stays_within_its_bounds(highest: int, seen: list[tuple[float, bool, float]]) -> None:
     climber = Climber(highest=highest)
-    for rate, binding, failures in seen:
-        limit = climber.measure(rate, was_binding=binding, had_failures=failures)
+    for rate, binding, refused_share in seen:
+        num_refused = int(climber.limit * refused_share)
+        limit = climber.measure(rate, was_binding=binding, num_answers=climber.limit, num_refused=num_refused)
         assert min(LOWEST, highest) <= limit <= highest
 
 
-def test_failures_halve_the_limit() -> None:
+def test_refusals_of_all_halve_the_limit() -> None:
     climber = Climber(highest=256)
     assert climber.limit == 32
-    assert climber.measure(1e6, was_binding=True, had_failures=True) == 16
-    assert climber.measure(1e6, was_binding=True, had_failures=True) == 8
+    assert climber.measure(1e6, was_binding=True, num_answers=32, num_refused=32) == 16
+    assert climber.measure(1e6, was_binding=True, num_answers=16, num_refused=16) == 8
+
+
+def test_limit_falls_to_what_the_source_took() -> None:
+    climber = Climber(highest=256)
+    assert climber.measure(1e6, was_binding=True, num_answers=64, num_refused=24) == 20
+
+
+@pytest.mark.parametrize("was_binding", [True, False])
+def test_a_small_share_of_refusals_leaves_the_limit_alone(was_binding: bool) -> None:
+    climber = Climber(highest=256)
+    assert climber.measure(1e6, was_binding=was_binding, num_answers=64, num_refused=6) == (64 if was_binding else 32)
+
+
+def test_falls_that_follow_one_another_are_made_up_for_at_once() -> None:
+    """A source that refused everything, and then nothing: back to the first fall by doubling, and no further."""
+    climber = Climber(highest=256)
+    limits = [
+        climber.measure(1e6 * climber.limit, was_binding=True, num_answers=climber.limit, num_refused=refused)
+        for refused in (32, 16, 8, 0, 0, 0, 0)
+    ]
+    assert limits == [16, 8, 4, 8, 16, 16, 16]
 
 
 def test_limit_that_does_not_bind_is_left_alone() -> None:
     climber = Climber(highest=256)
-    assert climber.measure(1e6, was_binding=False, had_failures=False) == 32
+    assert climber.measure(1e6, was_binding=False, num_answers=32, num_refused=0) == 32
 
 
 def drive(throttle: Throttle, clock: list[float], *, waits: bool, seconds: float = 1.0) -> list[int]:
