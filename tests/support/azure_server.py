@@ -38,6 +38,7 @@ class Azure:
         signature: the value of ``sig`` that is taken, None for none.
         denied: names that may not be read.
         archived: names that lie in the archive.
+        tiers: of blobs that are of another than the usual one.
         folders: names of folders, as accounts with folders list them.
         lent: what tokens were lent for.
     """
@@ -51,6 +52,7 @@ class Azure:
     signature: str | None = None
     denied: set[str] = field(default_factory=set)
     archived: set[str] = field(default_factory=set)
+    tiers: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     life_seconds: float = 3600
     page_objects: int = 1000
@@ -137,7 +139,7 @@ class Azure:
         if name in self.folders:
             told = "<Etag>0x1</Etag><ResourceType>directory</ResourceType><Content-Length>0</Content-Length>"
             return f"<Blob>{_name(name)}<Properties>{told}</Properties></Blob>"
-        tier = "Archive" if name in self.archived else "Hot"
+        tier = "Archive" if name in self.archived else self.tiers.get(name, "Hot")
         told = f"<Etag>{self.etags[name]}</Etag><Content-Length>{len(self.objects[name])}</Content-Length>"
         told += f"<BlobType>BlockBlob</BlobType><AccessTier>{tier}</AccessTier>"
         return f"<Blob>{_name(name)}<Properties>{told}</Properties><OrMetadata /></Blob>"

@@ -27,6 +27,7 @@ class Gcs:
     Attributes:
         objects: of the bucket, by name.
         generations: of each object.
+        classes: of storage, of objects that are of another than the usual one.
         token: that is wanted, None where the bucket is public; ``lend`` changes it where tokens are lent.
         public: names that are read without a token.
         denied: names that may not be read.
@@ -38,6 +39,7 @@ class Gcs:
     server: SmallS3
     objects: dict[str, bytes] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
     token: str | None = None
     public: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
@@ -141,6 +143,7 @@ class Gcs:
     def _resource(self, name: str) -> dict[str, object]:
         data = self.objects[name]
         told = {"kind": "storage#object", "bucket": BUCKET, "name": name, "size": str(len(data))}
+        told["storageClass"] = self.classes.get(name, "STANDARD")
         return {**told, "generation": str(self.generations[name]), "crc32c": _crc32c(data), "md5Hash": _md5(data)}
 
     def _object(self, asked: Asked, name: str) -> Reply:

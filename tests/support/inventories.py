@@ -158,7 +158,7 @@ def gcs_inventory(
     folder: str = "reports/",
     config: str = "fc95c52f-157a-494f-af4a-d4a53a69ba66",
     date: str = "2026-11-01T00:00",
-    columns: Sequence[str] = ("project", "bucket", "name", "size", "generation"),
+    columns: Sequence[str] = ("project", "bucket", "name", "size", "generation", "storageClass"),
     num_rows: int | None = None,
     num_files: int = 2,
     **changed: Any,

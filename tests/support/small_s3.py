@@ -72,6 +72,7 @@ class SmallS3:
 
     Attributes:
         objects: by bucket and key, as ``bucket/key``.
+        classes: of storage, of objects that are of another than the usual one.
         life_seconds: of the credentials that are lent.
         told_life_seconds: what is said of their life, None where that is the truth.
         takes: access key that are taken without end.
@@ -85,6 +86,7 @@ class SmallS3:
 
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
     life_seconds: float = 3600
     told_life_seconds: float | None = None
     takes: set[str] = field(default_factory=set)
@@ -214,7 +216,8 @@ class SmallS3:
         token = f"<NextContinuationToken>{quote(shown[-1])}</NextContinuationToken>" if more else ""
         entries = "".join(
             f"<Contents><Key>{quote(key)}</Key><Size>{len(data)}</Size><ETag>{_etag(data)}</ETag>"
-            "<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>"
+            "<LastModified>2026-01-02T03:04:05.000Z</LastModified>"
+            f"<StorageClass>{self.classes.get(f'{bucket}/{key}', 'STANDARD')}</StorageClass></Contents>"
             for key, data in ((key, self.objects[f"{bucket}/{key}"]) for key in shown)
         )
         body = (

@@ -19,7 +19,7 @@ from penstock.cost.forecasting.ways import cost_of
 from penstock.cost.values import Machine, as_decimal, in_money
 from penstock.errors import ConfigError
 from penstock.records import CostAdvice
-from penstock.units import GIB, MIB, format_bytes, format_seconds
+from penstock.units import GIB, MIB, format_bytes, format_seconds, format_usd
 from penstock.window.geometry import KEPT_SHARE
 
 __all__ = ["advice_on"]
@@ -224,6 +224,7 @@ def _cheaper(case: Case) -> Iterator[CostAdvice]:
     """What saves dollars however long the run takes."""
     yield from _same_region(case)
     yield from _packed(case)
+    yield from _retrieved_once(case)
 
 
 def _same_region(case: Case) -> Iterator[CostAdvice]:
@@ -238,6 +239,26 @@ def _same_region(case: Case) -> Iterator[CostAdvice]:
         told=told,
         seconds_saved=None,
         usd_saved=in_money(paid),
+    )
+
+
+def _retrieved_once(case: Case) -> Iterator[CostAdvice]:
+    """A disk that keeps everything, where a class of storage is paid for by what is read of it."""
+    paid, moved = _paid(case, "-retrieval"), case.run.meters.bytes_downloaded
+    if paid <= _DEAR * case.cost.total_usd or case.feed.epoch_bytes >= moved:
+        return
+    names = [line.what.rpartition(" of ")[2] for line in case.cost.lines if line.item.endswith("-retrieval")]
+    told = (
+        f"{format_usd(paid)} was paid for what was read of {', '.join(names)}, each time that it was; kept on disk, "
+        "or packed into the usual class (penstock pack), it is paid once"
+    )
+    once = as_decimal(case.feed.epoch_bytes / moved)
+    yield CostAdvice(
+        action="Retrieve it once",
+        flag="--mode cache",
+        told=told,
+        seconds_saved=None,
+        usd_saved=in_money(paid * (1 - once)),
     )
 
 

@@ -8,7 +8,7 @@ the epochs alone: listing, start and evaluation are the same whichever way the d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -26,11 +26,11 @@ from penstock.cost.forecasting.ways import Way, cost_of, lines_of
 from penstock.cost.measured_feed import MeasuredFeed, feed_of
 from penstock.cost.node_time import training_nodes
 from penstock.cost.prices import Prices
-from penstock.cost.seller import seller_of
+from penstock.cost.seller import class_sizes, seller_of
 from penstock.cost.setting import CostSetting
 from penstock.cost.storage_lines import WINDOW_DISK
 from penstock.cost.values import as_decimal, in_money
-from penstock.records import CostReport, CostWay, RunRecord, StepRecord
+from penstock.records import ClassSize, CostReport, CostWay, RunRecord, StepRecord
 from penstock.units import GIB, format_bytes
 
 __all__ = ["in_hindsight"]
@@ -57,8 +57,9 @@ def in_hindsight(
         return cost
     node, market = _node(cost, run, prices, setting), _market(run, prices, setting)
     link = _link(feed, setting)
-    other = forecast_ways(_demand(run, feed), link, node, _places(run), market)
-    measured = _as_it_went(cost, run, feed, link, node, market)
+    demand = _demand(run, feed, class_sizes(run, market.tariff))
+    other = forecast_ways(demand, link, node, _places(run), market)
+    measured = _as_it_went(cost, run, feed, demand, link, node, market)
     number = training_nodes(run, setting.num_nodes)
     case = Case(cost=cost, run=run, feed=feed, num_nodes=number, measured=measured, other=other)
     return msgspec.structs.replace(
@@ -76,7 +77,7 @@ def _ways(measured: WayCost, other: Forecast) -> tuple[CostWay, ...]:
     return (_told(measured, is_measured=True), *map(_told, others))
 
 
-def _demand(run: RunRecord, feed: MeasuredFeed) -> Demand:
+def _demand(run: RunRecord, feed: MeasuredFeed, sizes: Mapping[str, ClassSize]) -> Demand:
     """Return what an epoch asked for: as many requests a byte as the run made."""
     requests = feed.get_requests / feed.moved_bytes * feed.epoch_bytes
     return Demand(
@@ -86,6 +87,7 @@ def _demand(run: RunRecord, feed: MeasuredFeed) -> Demand:
         num_objects=requests,
         epochs=feed.num_epochs,
         compute_seconds=feed.compute_seconds,
+        storage_classes=sizes,
     )
 
 
@@ -119,11 +121,11 @@ def _market(run: RunRecord, prices: Prices, setting: CostSetting) -> Market:
 
 
 def _as_it_went(
-    cost: CostReport, run: RunRecord, feed: MeasuredFeed, link: Link, node: Node, market: Market
+    cost: CostReport, run: RunRecord, feed: MeasuredFeed, demand: Demand, link: Link, node: Node, market: Market
 ) -> WayCost:
     """Return what the epochs took, priced as the other ways are."""
     told = f"streamed through a window of {format_bytes(run.meters.window_bytes)}, as measured"
-    gets, pages, moved, wall = feed.get_requests, run.meters.list_requests, feed.moved_bytes, feed.wall_seconds
+    gets, moved, wall = feed.get_requests, feed.moved_bytes, feed.wall_seconds
     return WayCost(
         way=Way(name="as it was", told=told),
         wall_seconds=wall,
@@ -134,7 +136,7 @@ def _as_it_went(
         fits=True,
         limit="",
         lines=(
-            *lines_of(market, link, node, wall_seconds=wall, gets=gets, pages=pages, moved_bytes=moved),
+            *lines_of(market, demand, link, node, wall_seconds=wall, gets=gets, moved_bytes=moved),
             *_disk(cost, run, wall),
         ),
     )

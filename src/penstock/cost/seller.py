@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from penstock.errors import ConfigError
 from penstock.options.cost import SourcePrices
-from penstock.records import RunRecord
+from penstock.records import ClassSize, RunRecord
 from penstock.sources import Payee, Tariff, find_scheme
 
-__all__ = ["PROVIDERS", "Seller", "seller_at", "seller_of", "seller_of_run"]
+__all__ = ["PROVIDERS", "Seller", "class_sizes", "seller_at", "seller_of", "seller_of_run"]
 
 
 PROVIDERS = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}
@@ -50,6 +51,12 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
             warning=f"{told}so they are not in the total. Pass --source-prices s3 to have all priced as S3's.",
         )
     return seller_at(uri, endpoint, prices=prices)
+
+
+def class_sizes(run: RunRecord, tariff: Tariff | None) -> Mapping[str, ClassSize]:
+    """Return what a run's data is of which class of storage, where it is priced by the store that these are of."""
+    own = _asked(str(run.config.get("source") or "s3://"), "")[2]
+    return run.dataset.storage_classes if run.dataset is not None and tariff is not None and tariff == own else {}
 
 
 def seller_at(uri: str, endpoint: str, *, prices: SourcePrices, did_read: str = "The run read") -> Seller:

@@ -6,14 +6,16 @@ free, 4xx are not, and neither is what got no answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from penstock.cost.book import Book
-from penstock.cost.seller import Seller, seller_of, seller_of_run
+from penstock.cost.seller import Seller, class_sizes, seller_of, seller_of_run
+from penstock.cost.storage_classes import PricedClass, classes_of, parted
 from penstock.cost.values import sum_of
 from penstock.options.paths import LEGS
-from penstock.records import Meters, Purpose, RequestKind, RunRecord
+from penstock.records import ClassSize, Meters, Purpose, RequestKind, RunRecord
 from penstock.units import GIB
 
 __all__ = ["TrafficCosts", "add_traffic"]
@@ -64,16 +66,17 @@ def add_traffic(book: Book, run: RunRecord, traffic: Meters, *, hours: Decimal) 
         book.warn(seller.warning) if seller.warning else None
         book.assume(seller.assumption) if seller.assumption else None
     book.has_priced_requests = any(seller.is_priced and seller.tariff is not None for seller in used)
-    begin = len(book.lines)
+    begin, sizes = len(book.lines), class_sizes(run, source.tariff)
     for purpose, told in _PURPOSES.items():
         seller = of_run if purpose in _OF_RUN else source
         if book.setting.put_requests is not None and seller.tariff is None:
             seller = source
-        _add_requests(book, traffic, seller, purpose, told)
+        _add_requests(book, traffic, seller, purpose, told, {} if purpose in _OF_RUN else sizes)
     gets = [line.usd for line in book.lines[begin:] if line.what.startswith("GET") and _is_of_source(line.what)]
     begin = len(book.lines)
     if source.tariff is not None:
         _add_transfer(book, run, traffic, source, hours=hours)
+        _add_retrieval(book, traffic, source, sizes)
     moved = [line.usd for line in book.lines[begin:] if line.unit == "GiB"]
     return TrafficCosts(seller=source, of_run=of_run, get_usd=sum_of(gets), moved_usd=sum_of([*gets, *moved]))
 
@@ -86,20 +89,47 @@ def _is_of_source(what: str) -> bool:
     return not what.endswith(tuple(f"({_PURPOSES[purpose]})" for purpose in _OF_RUN))
 
 
-def _add_requests(book: Book, traffic: Meters, seller: Seller, purpose: Purpose, told: str) -> None:
+def _add_requests(
+    book: Book, traffic: Meters, seller: Seller, purpose: Purpose, told: str, sizes: Mapping[str, ClassSize]
+) -> None:
     tariff = seller.tariff
     if tariff is None:
         return
-    items = {"GET and HEAD": tariff.get, "LIST": tariff.list, "PUT": tariff.put}
+    items = {"LIST": tariff.list, "PUT": tariff.put}
+    classes = classes_of(tariff, sizes)
     for name, kinds in _KINDS:
         number = traffic.count(*kinds, purpose=purpose).billed
         if name == "PUT" and purpose == "checkpoint" and book.setting.put_requests is not None:
             number = book.setting.put_requests
         elif name == "PUT" and book.setting.put_requests is not None:
             number = 0
-        if number:
-            quantity = Decimal(number) / 1000
-            book.buy(items[name], "1000 requests", f"{name} requests ({told})", quantity, is_priced=seller.is_priced)
+        what = f"{name} requests ({told})"
+        lines = [(items[name], what, number)] if name in items else _by_class(classes, what, number)
+        for item, each, requests in lines:
+            if requests:
+                book.buy(item, "1000 requests", each, Decimal(requests) / 1000, is_priced=seller.is_priced)
+
+
+def _by_class(classes: Sequence[PricedClass], what: str, number: int) -> list[tuple[str, str, int]]:
+    """Return items, names and numbers of requests for objects, class by class."""
+    parts = parted(number, [each.requests_share for each in classes])
+    return [(each.get, each.of(what), part) for each, part in zip(classes, parts, strict=True)]
+
+
+def _add_retrieval(book: Book, traffic: Meters, seller: Seller, sizes: Mapping[str, ClassSize]) -> None:
+    """Add a line for each class that is paid for by what is read of it."""
+    assert seller.tariff is not None
+    classes = classes_of(seller.tariff, sizes)
+    parts = parted(traffic.bytes_downloaded, [each.bytes_share for each in classes])
+    for each, part in zip(classes, parts, strict=True):
+        if each.retrieval and part:
+            what = each.of("Retrieval from the source")
+            book.buy(each.retrieval, "GiB", what, Decimal(part) / GIB, is_priced=seller.is_priced)
+    if len(classes) > 1:
+        book.assume(
+            "What was read is taken to be of the storage classes as the dataset's objects were when they were listed: "
+            "bytes by theirs, requests by their number and ranges."
+        )
 
 
 def _add_transfer(book: Book, run: RunRecord, traffic: Meters, seller: Seller, *, hours: Decimal) -> None:

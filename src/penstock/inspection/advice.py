@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from penstock.cost.prices import load_prices
+from penstock.cost.storage_classes import classes_told
 from penstock.errors import ConfigError
 from penstock.inspection.found import Kind
 from penstock.manifest import SourceSpec
-from penstock.sources import find_scheme
+from penstock.records import ClassSize
+from penstock.sources import ObjectInfo, archived_told, find_scheme
 from penstock.texts import counted
 from penstock.units import GIB, MIB, format_bytes, format_usd
 
-__all__ = ["RANGE_BYTES", "SHARD_BYTES", "GetPrice", "advise", "get_price", "requests_of"]
+__all__ = ["RANGE_BYTES", "SHARD_BYTES", "GetPrice", "advise", "advise_on_classes", "get_price", "requests_of"]
 
 RANGE_BYTES = 8 * MIB
 """That large objects are fetched by (``window/packing.py``)."""
@@ -49,6 +51,18 @@ def get_price(spec: SourceSpec, today: date) -> GetPrice:
     except ConfigError:
         return GetPrice(None, "what requests cost here is not known")
     return GetPrice(float(price.usd) / 1000, f"at {format_usd(price.usd)} per 1,000 requests ({price.as_of})")
+
+
+def advise_on_classes(
+    spec: SourceSpec, objects: Sequence[ObjectInfo], sizes: Mapping[str, ClassSize], today: date
+) -> tuple[str, ...]:
+    """Say what reading classes of storage costs besides requests, and what cannot be read before it is restored."""
+    scheme, archived = find_scheme(spec.uri), archived_told(objects)
+    told = [f"{archived[0].upper()}{archived[1:]}: restore them, or leave them out when listing."] if archived else []
+    tariff = scheme.tariff
+    if tariff is None or scheme.payee(spec.uri, scheme.asked_server(spec) or "") != "own":
+        return tuple(told)
+    return (*told, *classes_told(sizes, tariff, load_prices(today=today), region=spec.text("region")))
 
 
 def requests_of(sizes: Sequence[int]) -> int:

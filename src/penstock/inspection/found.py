@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from penstock.records import ClassSize
+
 __all__ = ["Column", "Figures", "Inspection", "Kind", "Picture", "SizeClass", "Spent"]
 
 
@@ -96,6 +98,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         listing_notes: what is to be said of the listing, as how old the inventory is that it is of.
         card_note: why the card could not be read.
         advice: in sentences.
+        storage_classes: what there is of each class of storage, where the source tells it.
     """
 
     source: str
@@ -110,3 +113,4 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     listing_notes: tuple[str, ...]
     advice: tuple[str, ...]
     spent: Spent
+    storage_classes: dict[str, ClassSize] = {}

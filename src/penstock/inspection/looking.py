@@ -9,7 +9,7 @@ from datetime import date
 
 from penstock.errors import PenstockError, SourceUnavailable
 from penstock.extras import how_to_install
-from penstock.inspection.advice import advise, get_price
+from penstock.inspection.advice import advise, advise_on_classes, get_price
 from penstock.inspection.budget import Budget, Budgeted, BudgetSpent
 from penstock.inspection.card import configs_and_splits
 from penstock.inspection.found import Column, Inspection, Kind, Picture
@@ -19,7 +19,15 @@ from penstock.inspection.peeked import Peeked
 from penstock.inspection.peeking import PICTURE_BYTES, peek
 from penstock.inspection.pictures import PICTURE_KINDS, can_show, small_png, told_of
 from penstock.manifest import SourceSpec
-from penstock.sources import ObjectInfo, ObjectSource, RequestMeter, find_object, find_scheme, open_source
+from penstock.sources import (
+    ObjectInfo,
+    ObjectSource,
+    RequestMeter,
+    find_object,
+    find_scheme,
+    open_source,
+    sizes_by_class,
+)
 from penstock.texts import printable
 from penstock.units import KIB
 
@@ -100,6 +108,8 @@ async def _inspected(
     kept = [info.size_bytes for info in looked.objects if formats.get(extension_of(info.key), "objects") == "objects"]
     sizes = [info.size_bytes for info in looked.objects]
     advice = advise(sizes, kinds, max(kept, default=0), get_price(spec, today), is_whole=looked.is_whole)
+    classes = sizes_by_class(looked.objects)
+    advice += advise_on_classes(spec, looked.objects, classes, today)
     inspection = Inspection(
         source=printable(spec.uri),
         is_whole=looked.is_whole,
@@ -113,6 +123,7 @@ async def _inspected(
         listing_notes=tuple(map(printable, looked.notes)),
         advice=tuple(map(printable, advice)),
         spent=source.budget.spent(),
+        storage_classes=classes,
     )
     return inspection, tuple(pictures)
 

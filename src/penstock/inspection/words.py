@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.inspection.found import Inspection, Kind
+from penstock.sources import held_told
 from penstock.texts import counted
 from penstock.units import format_bytes
 
@@ -53,10 +54,10 @@ def _samples(kind: Kind) -> str:
 
 
 def splits_told(found: Inspection) -> list[str]:
-    """Return configs and splits, a line each."""
+    """Return configs, splits and classes of storage, a line each."""
     lines = [f"configs: {', '.join(found.configs)}"] if found.configs else []
     lines += [f"splits: {', '.join(found.splits)}"] if found.splits else []
-    return lines
+    return [*lines, *([held_told(found.storage_classes)] if found.storage_classes else [])]
 
 
 def notes(found: Inspection) -> list[str]:

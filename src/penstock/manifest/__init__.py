@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from penstock.lazy import lazily
 
 if TYPE_CHECKING:
+    from penstock.manifest.classes import ObjectClasses
     from penstock.manifest.columns import ExtentRows
     from penstock.manifest.left_out import NOT_WANTED, LeftOutObjects, was_asked
     from penstock.manifest.listing import (
@@ -38,6 +39,7 @@ else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
+            "classes": "ObjectClasses",
             "columns": "ExtentRows",
             "left_out": "NOT_WANTED LeftOutObjects was_asked",
             "listing": "ListingRecord ListingWriter is_listing parts_folder read_listing_record wait_for_part",
@@ -62,6 +64,7 @@ __all__ = [
     "ManifestParts",
     "ManifestReader",
     "ManifestWriter",
+    "ObjectClasses",
     "Sample",
     "SkippedObject",
     "SourceSpec",

@@ -8,6 +8,7 @@ scratch file, and are joined part by part in the end.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,13 +58,22 @@ class DistinctNames:
 
     def totals(self) -> tuple[int, int]:
         """Return how many distinct names there were, and their amounts together."""
-        if self._runs and self._hashes:
-            self._spill()
         count = total = 0
-        for part in map(self._part, range(NUM_PARTS)) if self._runs else [self._held()]:
+        for part in self._parts():
             count += len(part)
             total += int(part["amount"].sum())
         return count, total
+
+    def totals_by(self, labels: DistinctNames) -> dict[int, tuple[int, int]]:
+        """Return the same by label: by the amounts that others hold of the same names, 0 for names that they lack."""
+        found: dict[int, tuple[int, int]] = {}
+        for part, told in zip(self._parts(), labels._parts(), strict=True):
+            given = _labels(part["hash"], told)
+            for label in np.unique(given):
+                chosen = part["amount"][given == label]
+                count, total = found.get(int(label), (0, 0))
+                found[int(label)] = count + len(chosen), total + int(chosen.sum())
+        return found
 
     def close(self) -> None:
         """Let go of the scratch file."""
@@ -84,6 +94,16 @@ class DistinctNames:
         self._runs.append((offset, ends))
         self._hashes, self._amounts = array("q"), array("q")
 
+    def _parts(self) -> Iterator[NDArray[np.void]]:
+        """Give the distinct ones, those of a part of all hashes at a time."""
+        if self._runs and self._hashes:
+            self._spill()
+        if self._runs:
+            yield from map(self._part, range(NUM_PARTS))
+            return
+        held = self._held()
+        yield from np.split(held, np.searchsorted(held["hash"], _FIRST_HASHES))
+
     def _part(self, number: int) -> NDArray[np.void]:
         assert self._file is not None
         found = []
@@ -92,6 +112,14 @@ class DistinctNames:
             data = self._file.read(offset + first * _ENTRY.itemsize, (end - first) * _ENTRY.itemsize)
             found.append(np.frombuffer(data, dtype=_ENTRY))
         return _distinct(np.concatenate(found))
+
+
+def _labels(hashes: NDArray[np.int64], told: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return what is told of each hash, 0 where nothing is."""
+    if not len(told):
+        return np.zeros(len(hashes), np.int64)
+    places = np.minimum(np.searchsorted(told["hash"], hashes), len(told) - 1)
+    return np.where(told["hash"][places] == hashes, told["amount"][places], 0)
 
 
 def _distinct(entries: NDArray[np.void]) -> NDArray[np.void]:

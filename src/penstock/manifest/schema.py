@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, Protocol
 import msgspec
 
 from penstock.errors import ConfigError
+from penstock.records.classes import ClassSize
 from penstock.records.codec import Part, Record
 from penstock.texts import counted
 from penstock.urls import check_endpoint, check_location, refuse_secrets
@@ -261,6 +262,8 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         transform: function, like ``package.module:name``, that samples go through on their way into a batch.
         members: of a mix, the datasets that it is of: each split has their rows one dataset after the other.
         stored_from: source whose samples were decoded and stored where this manifest's lie; else None.
+        storage_classes: what there is of each class of storage, as the source calls it, among those objects when they
+            were listed; empty where it told none. Objects may be moved to another: it is no part of the fingerprint.
     """
 
     kind: ClassVar[str] = "manifest"
@@ -290,6 +293,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     transform: str = ""
     members: tuple[ManifestInfo, ...] = ()
     stored_from: SourceSpec | None = None
+    storage_classes: dict[str, ClassSize] = msgspec.field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = ", ".join(f"{split.name} {split.num_samples:,}" for split in self.splits if split.num_samples)

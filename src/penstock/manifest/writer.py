@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from penstock.errors import DataError, PenstockError, RecordError, map_os_error
 from penstock.files import atomic_path
+from penstock.manifest.classes import ObjectClasses
 from penstock.manifest.columns import METADATA_KEY, SCHEMA, to_table
 from penstock.manifest.distinct import DistinctNames
 from penstock.manifest.listing import SCRATCH
@@ -218,6 +219,7 @@ class ManifestWriter:
         members: Sequence[ManifestInfo] = (),
         stored_from: SourceSpec | None = None,
         usual: Mapping[str, str | int | float | bool | None] | None = None,
+        storage_classes: ObjectClasses | None = None,
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
 
@@ -227,6 +229,7 @@ class ManifestWriter:
             stored_from: source whose samples were decoded and stored.
             usual: values of the task's options where nobody gives any. They are no part of the fingerprint, so that
                 an option that a later release adds changes none.
+            storage_classes: of the objects that were listed; they are no part of the fingerprint.
 
         Raises:
             RecordError: what is told of the samples cannot be written.
@@ -272,6 +275,7 @@ class ManifestWriter:
             transform=transform,
             members=tuple(members),
             stored_from=stored_from,
+            storage_classes={} if storage_classes is None else storage_classes.sizes(self._objects),
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:

@@ -12,6 +12,7 @@ from penstock.records.attempts import (
     seconds_of,
     time_text,
 )
+from penstock.records.classes import ClassSize
 from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
 from penstock.records.cost import AttemptCost, CostAdvice, CostLine, CostReport, CostWay, Emissions
 from penstock.records.evaluation import Evaluation, Prediction
@@ -68,6 +69,7 @@ __all__ = [
     "AttemptsRecord",
     "Baseline",
     "BlockShuffle",
+    "ClassSize",
     "CostAdvice",
     "CostLine",
     "CostReport",

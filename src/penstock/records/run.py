@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from penstock.records.attempts import AttemptRecord
+from penstock.records.classes import ClassSize
 from penstock.records.codec import Part, Record
 from penstock.records.host import Host, Volume
 from penstock.records.meters import Meters
@@ -125,13 +126,13 @@ class DatasetSize(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         epoch_bytes: of the samples of one epoch, those of its validation included.
         num_objects: that these lie in, with those of other splits.
         object_bytes: of those objects, whole.
-        storage_classes: bytes of the objects by their class of storage, where the source told it.
+        storage_classes: what there is of each class of storage among those objects, where the source told it.
     """
 
     epoch_bytes: int
     num_objects: int
     object_bytes: int
-    storage_classes: dict[str, int] = msgspec.field(default_factory=dict)
+    storage_classes: dict[str, ClassSize] = msgspec.field(default_factory=dict)
 
 
 class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,9 +9,11 @@ from decimal import Decimal
 
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import Outlook
+from penstock.cost.storage_classes import classes_told
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
 from penstock.report.tables import DASH
+from penstock.sources import held_told
 from penstock.units import MIB, format_bytes, format_seconds, format_usd, plain_number
 from penstock.window.geometry import KEPT_SHARE
 
@@ -79,8 +81,19 @@ def facts_told(found: Forecast) -> list[str]:
         f"{demand.epochs} epochs of {format_bytes(demand.epoch_bytes)} in {demand.epoch_requests:,.0f} requests, "
         f"{computing}{done}",
         *listed,
+        *_classes_told(found),
         *([f"{told[0].upper()}{told[1:]}."] if told else []),
     ]
+
+
+def _classes_told(found: Forecast) -> list[str]:
+    """Say what lies in which class of storage, and what reading it costs, where that is known."""
+    sizes, market, size = found.demand.storage_classes, found.market, found.demand.epoch_bytes
+    held = held_told(sizes)
+    told = [f"{held[0].upper()}{held[1:]}"] if held else []
+    if market.tariff is not None and market.is_priced:
+        told += classes_told(sizes, market.tariff, market.prices, region=market.region, read_bytes=size)
+    return told
 
 
 def nodes_told(found: Sequence[Forecast]) -> list[str]:

@@ -9,6 +9,7 @@ from penstock.lazy import lazily
 if TYPE_CHECKING:
     from penstock.sources.base import ObjectSource
     from penstock.sources.blobs import Blobs
+    from penstock.sources.classes import archived_told, held_told, sizes_by_class
     from penstock.sources.meter import REFUSED, RequestMeter
     from penstock.sources.meter_file import (
         MeterFile,
@@ -38,6 +39,7 @@ else:
         {
             "base": "ObjectSource",
             "blobs": "Blobs",
+            "classes": "archived_told held_told sizes_by_class",
             "meter": "REFUSED RequestMeter",
             "meter_file": "MeterFile read_meter_files read_spent sum_meters sweep_meter_files take_later",
             "opening": "find_object is_local locate open_blobs open_source",
@@ -66,8 +68,10 @@ __all__ = [
     "Scheme",
     "SortedListing",
     "Tariff",
+    "archived_told",
     "find_object",
     "find_scheme",
+    "held_told",
     "is_local",
     "locate",
     "object_of",
@@ -76,6 +80,7 @@ __all__ = [
     "read_meter_files",
     "read_spent",
     "scheme_names",
+    "sizes_by_class",
     "sum_meters",
     "sweep_meter_files",
     "take_later",

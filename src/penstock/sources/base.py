@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import EmptyListing, ObjectUnreadable, PenstockError, SourceChanged, TruncatedObject
-from penstock.manifest import SkippedObject, SourceSpec
+from penstock.manifest import ObjectClasses, SkippedObject, SourceSpec
 from penstock.sources.meter import RequestMeter
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.sorting import without_repeats
@@ -36,7 +36,12 @@ class ObjectSource(ABC):
     Attributes:
         spec: of the source.
         meter: counts what is sent and received.
+        classes: takes note of the classes of objects that are listed; None where nobody asked, or the store has none.
+        restoring: what to do with archived objects.
     """
+
+    classes: ObjectClasses | None = None
+    restoring = "restore them"
 
     def __init__(self, spec: SourceSpec, meter: RequestMeter) -> None:
         self.spec = spec
@@ -60,6 +65,11 @@ class ObjectSource(ABC):
     def left_out(self) -> list[SkippedObject]:
         """Return what a listing that has ended passed over, since it is no object; stores hold nothing else."""
         return []
+
+    def see_classes(self, page: Sequence[ObjectInfo]) -> None:
+        """Take note of the classes of listed objects, where anybody asked for that."""
+        if self.classes is not None:
+            self.classes.see(page)
 
     def notes(self) -> list[str]:
         """Return what a person should know of a listing that has ended; most say nothing."""

@@ -9,7 +9,9 @@ import msgspec
 
 from penstock.manifest import Span
 
-__all__ = ["FindObject", "GetRange", "ListObjects", "ObjectInfo", "ReadBeside", "ReadInto", "object_of"]
+__all__ = ["FindObject", "GetRange", "ListObjects", "ObjectInfo", "ReadBeside", "ReadInto", "archived", "object_of"]
+
+_ARCHIVED = "is archived"
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +23,7 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
         validator: what a request must send to be refused another version, empty where nothing is known or needed;
             None where the version is that itself, as an ETag is.
         trouble: why its bytes cannot be had, as a phrase that goes on from its key; empty where they can.
+        storage_class: that it lies in, as the store calls it; empty where it tells none.
     """
 
     key: str
@@ -28,6 +31,12 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     validator: str | None = None
     trouble: str = ""
+    storage_class: str = ""
+
+    @property
+    def is_archived(self) -> bool:
+        """It cannot be read before it is restored."""
+        return self.trouble.startswith(_ARCHIVED)
 
     @property
     def is_empty(self) -> bool:
@@ -49,6 +58,11 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
             offset=offset,
             length_bytes=length_bytes,
         )
+
+
+def archived(storage_class: str) -> str:
+    """Return the trouble of an object that lies in such a class, or tier, and cannot be read before it is restored."""
+    return f"{_ARCHIVED} ({storage_class})"
 
 
 def object_of(span: Span) -> ObjectInfo:

@@ -57,6 +57,9 @@ class Tariff:
         put: 1000 requests that write.
         transfer: what the items of transfer begin with, before the way (``-same-region``).
         storage: a GiB that is kept for a month; empty where that has no price.
+        store: what items begin with, before the class of storage (``s3-glacier-ir-get``); empty where there are none.
+        classes: by the store's names of its classes those that items have; empty is the usual class, whose items are
+            those above. A restored copy of an archived object is read as one of the usual class.
     """
 
     seller: str
@@ -65,6 +68,21 @@ class Tariff:
     put: str
     transfer: str
     storage: str = ""
+    store: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
+
+    def get_of(self, storage_class: str) -> str:
+        """Return the item of 1000 requests for objects of a class."""
+        name = self._name_of(storage_class)
+        return f"{self.store}-{name}{self.get.removeprefix(self.store)}" if name else self.get
+
+    def retrieval_of(self, storage_class: str) -> str:
+        """Return the item of a GiB read of a class besides its transfer; empty of the usual one, where that is free."""
+        name = self._name_of(storage_class)
+        return f"{self.store}-{name}-retrieval" if name else ""
+
+    def _name_of(self, storage_class: str) -> str:
+        return self.classes.get(storage_class, storage_class.lower().replace("_", "-")) if self.store else ""
 
 
 class OpenSource(Protocol):

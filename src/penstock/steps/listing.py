@@ -22,6 +22,7 @@ from penstock.records import Plan, StepRecord, write_record
 from penstock.sources import MeterFile
 from penstock.steps._shared import common
 from penstock.steps._shared.dataset_listing import check_named, list_dataset, require_torch
+from penstock.steps._shared.listed_classes import held_in
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_root import RunRoot, failure_record, recorded
@@ -192,6 +193,7 @@ def describe(info: ManifestInfo) -> str:
         + (f" where {100 * asked.get(part.name, 0):g} % was asked" if asked else "")
         for part in info.splits
     ]
+    lines += [f"  {printable(line)}" for line in held_in(info)]
     lines += [f"  note: {printable(note)}" for note in info.notes]
     if info.classes:
         more = len(info.classes) - CLASSES_SHOWN

@@ -48,6 +48,11 @@ def _epochs(stall_seconds: float, *, compute_seconds: float = COMPUTE, number: i
     )
 
 
+def run_that_waited(**changes: Any) -> RunRecord:
+    """Return a run of four epochs of 600 MiB over a slow link."""
+    return _run(**changes)
+
+
 def _run(stall_seconds: float = 40.0, **changes: Any) -> RunRecord:
     fields: dict[str, Any] = {
         "epochs": _epochs(stall_seconds),

@@ -34,3 +34,27 @@ def test_many_names_take_bounded_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert peak_bytes < 3 * MIB
     assert not list(tmp_path.iterdir())
+
+
+@given(
+    names=st.sets(st.text(alphabet="abcdef", max_size=3), max_size=100),
+    labelled=st.dictionaries(st.text(alphabet="abcdef", max_size=3), st.integers(1, 3), max_size=100),
+    held=st.tuples(st.integers(1, 50), st.integers(1, 50)),
+)
+def test_names_are_told_apart_by_what_others_say_of_them(
+    tmp_path_factory: pytest.TempPathFactory, names: set[str], labelled: dict[str, int], held: tuple[int, int]
+) -> None:
+    folder = tmp_path_factory.mktemp("scratch")
+    counted, labels = (DistinctNames(folder, held_names=number) for number in held)
+    for name in names:
+        counted.add(name, len(name))
+    for name, label in labelled.items():
+        labels.add(name, label)
+    expected: dict[int, tuple[int, int]] = {}
+    for name in names:
+        count, total = expected.get(labelled.get(name, 0), (0, 0))
+        expected[labelled.get(name, 0)] = count + 1, total + len(name)
+    assert counted.totals_by(labels) == expected
+    assert counted.totals() == (len(names), sum(map(len, names)))
+    counted.close()
+    labels.close()

@@ -61,7 +61,8 @@ def test_a_record_of_other_fields_is_refused_by_name(kind: type[Record], data: s
     for field in msgspec.structs.fields(kind):
         missing = json.dumps({key: value for key, value in body.items() if key != field.name})
         if not field.required:  # later releases added it: what an earlier one wrote is read
-            assert getattr(decode_record(missing, kind, origin="x.json"), field.name) == field.default
+            default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+            assert getattr(decode_record(missing, kind, origin="x.json"), field.name) == default
             continue
         with pytest.raises(RecordError, match=f"x.json does not fit.*{field.name}"):
             decode_record(missing, kind, origin="x.json")

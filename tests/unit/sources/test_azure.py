@@ -445,11 +445,13 @@ def test_a_page_of_what_passes_with_200_is_asked_for_again(azure: Azure) -> None
 def test_archived_blobs_and_folders(azure: Azure) -> None:
     azure.put("folder/a", b"here")
     azure.put("cold", b"kept")
+    azure.tiers = {"folder/a": "Cool"}
     azure.folders = {"folder", "folder/empty"}
     azure.archived = {"cold"}
     source = open_az(azure)
     cold, a = asyncio.run(source.list_all())
     assert (cold.key, cold.trouble, a.key, a.trouble) == ("cold", "is archived (Archive)", "folder/a", "")
+    assert (cold.storage_class, a.storage_class) == ("Archive", "Cool")
     with pytest.raises(ObjectUnreadable, match="cold is archived and cannot be read: rehydrate"):
         asyncio.run(source.get(cold))
 

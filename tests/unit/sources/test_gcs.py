@@ -473,3 +473,14 @@ def test_a_place_is_one_however_it_is_written(gcs: Gcs) -> None:
     scheme = find_scheme(gcs.uri)
     assert scheme.same_place("gs://bucket/a/") == scheme.same_place("gs://bucket/a") == "gs://bucket/a"
     assert GcsPlace(server=gcs).spec("x").uri == f"{gcs.uri}/x"
+
+
+def test_a_listing_tells_the_classes_of_objects(gcs: Gcs) -> None:
+    gcs.put("a", b"here")
+    gcs.put("b", b"kept")
+    gcs.classes = {"b": "COLDLINE"}
+    found = asyncio.run(open_gs(gcs).list_all())
+    assert [(info.key, info.storage_class, info.trouble) for info in found] == [
+        ("a", "STANDARD", ""),
+        ("b", "COLDLINE", ""),
+    ]

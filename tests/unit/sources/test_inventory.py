@@ -86,7 +86,7 @@ def test_old_versions_delete_markers_and_folder_markers_are_no_objects(s3: Small
     rows += [{**rows[0], "VersionId": "v1", "IsLatest": False, "ETag": "0" * 32}]
     gone = {**rows[0], "Key": "data/gone.bin", "Size": "", "ETag": ""}
     rows += [{**gone, "IsDeleteMarker": True}]
-    columns = ("Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "ETag")
+    columns = ("Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "ETag", "StorageClass")
     put(s3, "inv", s3_inventory(rows, columns=columns))
     found = asyncio.run(_all(source_at(s3, inventory=FOLDER)))
     assert sorted(info.key for info in found if info.size_bytes) == sorted(
@@ -105,7 +105,13 @@ def test_archived_objects_are_told_as_such(s3: SmallS3) -> None:
     rows = s3_rows(OBJECTS)
     rows[0]["StorageClass"] = "DEEP_ARCHIVE"
     put(s3, "inv", s3_inventory(rows))
-    assert {info.key: info.trouble for info in listed_s3(s3)}["a.bin"] == "is archived (DEEP_ARCHIVE)"
+    rows[1]["StorageClass"] = "GLACIER_IR"
+    put(s3, "inv", s3_inventory(rows))
+    found = {info.key: info for info in listed_s3(s3)}
+    assert (found["a.bin"].trouble, found["a.bin"].storage_class) == ("is archived (DEEP_ARCHIVE)", "DEEP_ARCHIVE")
+    told = [(info.trouble, info.storage_class) for info in found.values() if info.key != "a.bin"]
+    assert told.count(("", "GLACIER_IR")) == 1
+    assert told.count(("", "STANDARD")) == len(told) - 1
 
 
 def test_the_newest_whole_inventory_of_a_folder_is_taken_and_noted(s3: SmallS3) -> None:
@@ -327,6 +333,7 @@ def test_texts_of_any_kind_are_read(s3: SmallS3, kind: pa.DataType) -> None:
             "key": pa.array([row["Key"] for row in rows]).cast(kind),
             "size": pa.array([row["Size"] for row in rows], pa.uint32()),
             "e_tag": pa.array([row["ETag"] for row in rows]).cast(kind),
+            "storage_class": pa.array([row["StorageClass"] for row in rows]).cast(kind),
         }
     )
     out = io.BytesIO()
@@ -342,7 +349,14 @@ def test_texts_of_any_kind_are_read(s3: SmallS3, kind: pa.DataType) -> None:
 
 def gcs_rows(gcs: Gcs) -> list[dict[str, Any]]:
     return [
-        {"project": 1, "bucket": BUCKET, "name": name, "size": len(data), "generation": gcs.generations[name]}
+        {
+            "project": 1,
+            "bucket": BUCKET,
+            "name": name,
+            "size": len(data),
+            "generation": gcs.generations[name],
+            "storageClass": "STANDARD",
+        }
         for name, data in OBJECTS.items()
     ]
 

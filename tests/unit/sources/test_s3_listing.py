@@ -84,7 +84,8 @@ def test_folders_are_named_where_they_were_asked_for() -> None:
 def test_objects_that_cannot_be_read_are_listed_with_what_is_wrong(extra: str, trouble: str) -> None:
     found = parse_page(page(entry(extra=extra)), ASKED).objects[0]
     assert trouble in found.trouble
-    assert bool(found.trouble) == bool(trouble)
+    assert bool(found.trouble) == bool(trouble) == found.is_archived
+    assert f"<StorageClass>{found.storage_class}</StorageClass>" in extra
 
 
 BAD: Sequence[tuple[bytes, str]] = [

@@ -72,6 +72,7 @@ def demand_of(manifest: Path, plan: Path | None, *, window_bytes: int, epochs: i
             once_requests=once.requests,
             least_window_bytes=max(LEAST_WINDOW_BYTES, _least(info)),
             largest_bytes=info.max_extent_bytes,
+            storage_classes=info.storage_classes,
         )
 
 

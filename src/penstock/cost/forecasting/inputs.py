@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from penstock.cost.prices import Prices
 from penstock.cost.values import as_decimal
 from penstock.errors import ConfigError
+from penstock.records import ClassSize
 from penstock.window.geometry import KEPT_SHARE
 
 __all__ = ["LEAST_WINDOW_BYTES", "Demand", "Link", "Node", "Places", "node_of"]
@@ -44,6 +46,7 @@ class Demand:
             came by then are not asked for again.
         done_share: of all epochs, that is done by when the run ends.
         noted: what was taken for granted of this demand, for people.
+        storage_classes: what there is of each class of storage in the source; empty where it tells none.
     """
 
     epoch_bytes: float
@@ -64,6 +67,7 @@ class Demand:
     again_share: float = 0.0
     done_share: float = 1.0
     noted: tuple[str, ...] = ()
+    storage_classes: Mapping[str, ClassSize] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epoch_bytes", "epoch_requests", "pages", "num_objects", "compute_seconds", "once_bytes"):

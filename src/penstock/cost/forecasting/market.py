@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from penstock.cost.forecasting.inputs import Link
+from penstock.cost.forecasting.inputs import Demand, Link
 from penstock.cost.model import HOURS_PER_MONTH
 from penstock.cost.prices import Prices
 from penstock.cost.seller import PROVIDERS
+from penstock.cost.storage_classes import classes_of
 from penstock.cost.values import Rate, as_decimal, in_money
 from penstock.errors import ConfigError
 from penstock.sources import Tariff
@@ -60,13 +61,19 @@ class Market:
         """Return a line of requests to the store."""
         return self._of_store(what, item, number, "requests", per="1000 requests", divide=_THOUSAND)
 
-    def asked(self, gets: float, pages: float) -> list[Line]:
-        """Return the lines of reading from the store."""
+    def asked(self, demand: Demand, gets: float, moved_bytes: float) -> list[Line]:
+        """Return the lines of listing a demand's source and reading from it, class of storage by class."""
         if self.tariff is None:
             return []
+        classes = classes_of(self.tariff, demand.storage_classes)
         return [
-            self.requests("GET requests", self.tariff.get, gets),
-            self.requests("LIST requests", self.tariff.list, pages),
+            *(self.requests(each.of("GET requests"), each.get, gets * each.requests_share) for each in classes),
+            self.requests("LIST requests", self.tariff.list, demand.pages),
+            *(
+                self._of_store(each.of("retrieval"), each.retrieval, moved_bytes * each.bytes_share / GIB, "GiB")
+                for each in classes
+                if each.retrieval
+            ),
         ]
 
     def stored(self, what: str, gib_hours: float) -> Line:

@@ -155,7 +155,7 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
     gets = (demand.epoch_requests * found.times + demand.once_requests) * (1 + demand.again_share)
     hours, store = wall / _HOUR, way.window_store
     fits = store is None or store.room_bytes is None or (way.window_bytes or 0.0) <= store.room_bytes
-    lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(gets, demand.pages)]
+    lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(demand, gets, moved)]
     lines += market.transfer(link, way.path or link.path, moved, hours)
     lines += market.disk("" if store is None else store.item, way.window_bytes or 0.0, hours)
     return WayCost(
@@ -197,7 +197,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     on_node = trained if way.is_staged else wall
     gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)
     room = way.disk.room_bytes if way.disk.room_bytes is not None else places.max_disk_bytes
-    lines = [_node(node, on_node / _HOUR), *market.asked(gets, demand.pages)]
+    lines = [_node(node, on_node / _HOUR), *market.asked(demand, gets, size)]
     if way.is_staged:
         hours = as_decimal(download / _HOUR)
         lines.append(
@@ -230,12 +230,13 @@ def _packed(
         epoch_requests=math.ceil(demand.epoch_bytes / RANGE_BYTES),
         once_requests=math.ceil(demand.once_bytes / RANGE_BYTES),
         pages=1 + size / demand.packed_bytes / 1000,
+        storage_classes={},
     )
     streamed = cost_of(replace(way, is_packed=False), later, replace(link, path="same-region"), node, places, market)
     hours = packing / _HOUR
     lines = [
         _node(node, hours),
-        *market.asked(demand.epoch_requests + demand.once_requests, demand.pages),
+        *market.asked(demand, demand.epoch_requests + demand.once_requests, size),
         *market.transfer(link, link.path, size, hours),
     ]
     if market.tariff is not None:
@@ -255,11 +256,15 @@ def _packed(
 
 
 def lines_of(
-    market: Market, link: Link, node: Node, *, wall_seconds: float, gets: float, pages: float, moved_bytes: float
+    market: Market, demand: Demand, link: Link, node: Node, *, wall_seconds: float, gets: float, moved_bytes: float
 ) -> tuple[Line, ...]:
     """Return what node, requests and transfer of a stream cost, whose window costs nothing more."""
     hours = wall_seconds / _HOUR
-    return (_node(node, hours), *market.asked(gets, pages), *market.transfer(link, link.path, moved_bytes, hours))
+    return (
+        _node(node, hours),
+        *market.asked(demand, gets, moved_bytes),
+        *market.transfer(link, link.path, moved_bytes, hours),
+    )
 
 
 def _node(node: Node, hours: float, *, is_spot: bool = False) -> Line:

@@ -97,6 +97,7 @@ INVENTORY = InventoryKind(
     key="name",
     size="contentlength",
     version="etag",
+    storage_class="accesstier",
     quotes=True,
     bucket_in_key=True,
     drops={

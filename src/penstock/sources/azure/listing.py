@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from sys import intern
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
-from penstock.sources.protocols import ObjectInfo
+from penstock.sources.protocols import ObjectInfo, archived
 from penstock.sources.stores.pages import MAX_OBJECT_BYTES, Asked, BadListing, Page, under
 from penstock.sources.stores.xml import Texts, parse_xml
 
@@ -73,10 +74,9 @@ def _object(item: ElementTree.Element, asked: Asked) -> ObjectInfo | None:
         if name == asked.prefix:
             return None
         key = key[:-1]
-    is_archived = told.text("AccessTier").strip() == "Archive"
-    return ObjectInfo(
-        key=key, size_bytes=int(size), version=f'"{etag}"', trouble="is archived (Archive)" if is_archived else ""
-    )
+    tier = intern(told.text("AccessTier").strip())
+    trouble = archived(tier) if tier == "Archive" else ""
+    return ObjectInfo(key=key, size_bytes=int(size), version=f'"{etag}"', trouble=trouble, storage_class=tier)
 
 
 def _name(item: ElementTree.Element) -> str:

@@ -29,6 +29,8 @@ class AzureObjects(StoreObjects):
         ConfigError: the URI or an option is not one that Penstock can use.
     """
 
+    restoring = "rehydrate them (az storage blob set-tier --tier Hot)"
+
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
         self._place = place = find_place(spec)
         self._purpose, self._keys = purpose, None if place.anonymous else keys_for(place, spec.uri)

@@ -105,6 +105,7 @@ INVENTORY = InventoryKind(
     key="name",
     size="size",
     version="generation",
+    storage_class="storageclass",
     bucket="bucket",
     drops={"timedeleted": None},
 )

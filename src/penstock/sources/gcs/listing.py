@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from sys import intern
 
 import msgspec
 
@@ -21,16 +22,17 @@ from penstock.sources.stores.pages import (
 __all__ = ["listing_query", "parse_page"]
 
 PAGE_OBJECTS = 1000
-FIELDS = "kind,items(bucket,name,size,generation),prefixes,nextPageToken"
+FIELDS = "kind,items(bucket,name,size,generation,storageClass),prefixes,nextPageToken"
 
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, rename="camel"):
     name: str
     size: str
     generation: str
     bucket: str = ""
+    storage_class: str = ""
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -93,4 +95,5 @@ def _object(item: _Item, asked: Asked) -> ObjectInfo | None:
         if item.name == asked.prefix:
             return None
         key = key[:-1]
-    return ObjectInfo(key=key, size_bytes=int(item.size), version=item.generation)
+    lies_in = intern(item.storage_class)
+    return ObjectInfo(key=key, size_bytes=int(item.size), version=item.generation, storage_class=lies_in)

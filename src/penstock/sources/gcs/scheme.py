@@ -63,7 +63,13 @@ SCHEME = Scheme(
     same_place=_same_place,
     payee=lambda uri, server: "unknown" if server and server != DEFAULT_ENDPOINT else "own",
     tariff=Tariff(
-        seller="Google Cloud", get="gcs-class-b", list="gcs-class-a", put="gcs-class-a", transfer="gcs-transfer"
+        seller="Google Cloud",
+        get="gcs-class-b",
+        list="gcs-class-a",
+        put="gcs-class-a",
+        transfer="gcs-transfer",
+        store="gcs",
+        classes={"STANDARD": "", "REGIONAL": "", "MULTI_REGIONAL": ""},
     ),
     takes={"endpoint_url": str, "anonymous": bool, "requester_pays": bool, "project": str, **INVENTORY_OPTIONS},
     inventory=INVENTORY,

@@ -132,6 +132,7 @@ class InventoryKind:
         key: column of the object's name.
         size: column of its size.
         version: column of what the store's listings know a version by.
+        storage_class: column of the class that it lies in, which a report need not have.
         quotes: the version is quoted in listings, as ETags are.
         bucket: column of the bucket, of which all rows must be; empty where there is none.
         bucket_in_key: names begin with the bucket's, and those of other buckets are left out.
@@ -148,6 +149,7 @@ class InventoryKind:
     key: str
     size: str
     version: str
+    storage_class: str
     quotes: bool = False
     bucket: str = ""
     bucket_in_key: bool = False
@@ -164,7 +166,9 @@ class InventoryKind:
     @property
     def used(self) -> frozenset[str]:
         """Columns that are read where they are there."""
-        return frozenset({*self.needed, *self.drops, *self.archived} | ({self.bucket} if self.bucket else set()))
+        return frozenset(
+            {*self.needed, *self.drops, *self.archived, self.storage_class} | ({self.bucket} if self.bucket else set())
+        )
 
 
 def plain_name(column: str) -> str:

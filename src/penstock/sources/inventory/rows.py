@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.sources.inventory.report import BadInventory, InventoryKind, ManifestPlace
-from penstock.sources.protocols import ObjectInfo
+from penstock.sources.protocols import ObjectInfo, archived
 from penstock.sources.stores.pages import MAX_OBJECT_BYTES
 
 __all__ = ["Rows"]
@@ -54,14 +55,18 @@ class Rows:
             columns = {name: column.filter(wanted) for name, column in columns.items()}
         keys = columns[kind.key].to_pylist()
         sizes, versions = self._sizes(columns[kind.size], keys), self._versions(columns[kind.version], keys)
-        troubles = self._troubles(columns, len(keys))
+        troubles, classes = self._troubles(columns, len(keys)), self._classes(columns, len(keys))
         start, found = len(self._base), []
-        for key, size, version, trouble in zip(keys, sizes, versions, troubles, strict=True):
+        for key, size, version, trouble, lies_in in zip(keys, sizes, versions, troubles, classes, strict=True):
             if not size and key.endswith("/"):
                 if key == self._below:
                     continue
                 key = key[:-1]
-            found.append(ObjectInfo(key=key[start:], size_bytes=size, version=version, trouble=trouble))
+            found.append(
+                ObjectInfo(
+                    key=key[start:], size_bytes=size, version=version, trouble=trouble, storage_class=intern(lies_in)
+                )
+            )
         return found
 
     def _check_bucket(self, buckets: pa.Array) -> None:
@@ -119,6 +124,12 @@ class Rows:
         at = pc.index(good, False).as_py()
         raise BadInventory(f"gives {keys[at]!r} {what} {texts[at].as_py()!r}")
 
+    def _classes(self, columns: dict[str, pa.Array], num_rows: int) -> list[str]:
+        if self._kind.storage_class not in columns:
+            return [""] * num_rows
+        found: list[str] = _texts(columns[self._kind.storage_class]).to_pylist()
+        return found
+
     def _troubles(self, columns: dict[str, pa.Array], num_rows: int) -> list[str]:
         found = [""] * num_rows
         for name, values in self._kind.archived.items():
@@ -128,9 +139,7 @@ class Rows:
             is_archived = pc.is_in(texts, pa.array(sorted(values)))
             if pc.any(is_archived).as_py():
                 marks = zip(is_archived.to_pylist(), texts.to_pylist(), strict=True)
-                found = [
-                    f"is archived ({text})" if mark else told for told, (mark, text) in zip(found, marks, strict=True)
-                ]
+                found = [archived(text) if mark else told for told, (mark, text) in zip(found, marks, strict=True)]
         return found
 
 

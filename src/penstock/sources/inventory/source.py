@@ -71,6 +71,7 @@ class InventorySource(ObjectSource):
         if uri is None:
             raise ConfigError("inventory_sample is given without an inventory", fix="name the inventory")
         self._uri = check_location(uri, "the inventory")
+        self.restoring = live.restoring
         self._notes: list[str] = []
 
     @property
@@ -92,6 +93,7 @@ class InventorySource(ObjectSource):
             async with contextlib.aclosing(self._pages(report, place, prefix)) as pages:  # type: ignore[type-var]
                 async for page in pages:
                     num_found += len(page)
+                    self.see_classes(page)
                     sample.see(page)
                     for first in range(0, len(page), PAGE_OBJECTS):
                         yield page[first : first + PAGE_OBJECTS]

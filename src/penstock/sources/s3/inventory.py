@@ -88,6 +88,7 @@ INVENTORY = InventoryKind(
     key="key",
     size="size",
     version="etag",
+    storage_class="storageclass",
     quotes=True,
     bucket="bucket",
     url_encoded=True,

@@ -8,10 +8,11 @@ arrive percent-encoded, since XML cannot hold them (docs.aws.amazon.com/AmazonS3
 from __future__ import annotations
 
 import re
+from sys import intern
 from urllib.parse import quote, unquote_to_bytes
 from xml.etree import ElementTree
 
-from penstock.sources.protocols import ObjectInfo
+from penstock.sources.protocols import ObjectInfo, archived
 from penstock.sources.s3.answers import PASSING_CODES
 from penstock.sources.stores.pages import MAX_OBJECT_BYTES, Asked, BadListing, Page, under
 from penstock.sources.stores.xml import Texts, parse_xml
@@ -125,12 +126,11 @@ def _object(item: ElementTree.Element, space: str, asked: Asked, *, url_encoded:
         if whole == asked.prefix:
             return None
         key = key[:-1]
-    trouble = ""
-    if told.get("StorageClass") in _ARCHIVED and not _is_restored(item, space):
-        trouble = f"is archived ({told['StorageClass']})"
+    lies_in = intern(told.get("StorageClass", "").strip())
+    trouble = archived(lies_in) if lies_in in _ARCHIVED and not _is_restored(item, space) else ""
     if not etag.endswith('"'):  # some stores leave the quotes out, here or in answers
         etag = f'"{etag}"'
-    return ObjectInfo(key=key, size_bytes=int(size), version=etag, trouble=trouble)
+    return ObjectInfo(key=key, size_bytes=int(size), version=etag, trouble=trouble, storage_class=lies_in)
 
 
 def _is_restored(item: ElementTree.Element, space: str) -> bool:

@@ -29,6 +29,8 @@ class S3Objects(StoreObjects):
         ConfigError: the URI or an option is not one that Penstock can use.
     """
 
+    restoring = "restore them (aws s3api restore-object)"
+
     def __init__(
         self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter | None = None, purpose: Purpose = "data"
     ) -> None:

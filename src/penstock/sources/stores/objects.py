@@ -93,8 +93,10 @@ class StoreObjects(ObjectSource):
         async for page in self._pages(Asked(bucket=self._bucket, base=base, prefix=below), prefix):
             if page.objects:
                 is_empty = False
+                self.see_classes(page.objects)
                 yield page.objects
         if is_empty and not prefix and (found := await self._one_object()) is not None:
+            self.see_classes([found])
             yield [found]
 
     async def find(self, key: str) -> ObjectInfo | None:

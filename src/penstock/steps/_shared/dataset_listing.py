@@ -13,6 +13,7 @@ from penstock.extras import is_there, lacking
 from penstock.manifest import ManifestInfo
 from penstock.sources import ObjectSource, RequestMeter, open_source
 from penstock.steps._shared import common
+from penstock.steps._shared.listed_classes import seen_classes
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.steps._shared.task_options import read_options
 from penstock.steps.options.listing import ListOptions
@@ -106,12 +107,13 @@ def list_dataset(
         on_part=on_part,
         first_part_samples=args.first_part,
     )
-    return asyncio.run(_made(source, made))
+    return asyncio.run(_made(source, made, path.parent))
 
 
-async def _made(source: ObjectSource, made: Callable[[], Awaitable[ManifestInfo]]) -> ManifestInfo:
+async def _made(source: ObjectSource, made: Callable[[], Awaitable[ManifestInfo]], scratch: Path) -> ManifestInfo:
     """Make a manifest, and close the source, whatever comes of it."""
     try:
-        return await made()
+        with seen_classes(source, scratch):
+            return await made()
     finally:
         source.close()

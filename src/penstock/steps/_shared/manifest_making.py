@@ -8,12 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from penstock import __version__
-from penstock.manifest import SPLITS, ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
+from penstock.manifest import (
+    SPLITS,
+    ManifestInfo,
+    ManifestParts,
+    ManifestWriter,
+    ObjectClasses,
+    SkippedObject,
+    parts_folder,
+)
 from penstock.manifest.parts import FIRST_PART_SAMPLES
 from penstock.observe import open_progress
 from penstock.plan import left_to_cut, split_rule
 from penstock.sources import ObjectSource
 from penstock.steps._shared import common
+from penstock.steps._shared.listed_classes import archived_notes
 from penstock.steps._shared.manifest_checks import ManifestChecks
 from penstock.steps._shared.task_options import as_flags
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, Splitting, Task
@@ -71,7 +80,11 @@ async def make_manifest(
     )
 
     def finish(
-        writer: ManifestWriter, skipped: Sequence[SkippedObject] = (), notes: Sequence[str] = ()
+        writer: ManifestWriter,
+        skipped: Sequence[SkippedObject] = (),
+        notes: Sequence[str] = (),
+        *,
+        storage_classes: ObjectClasses | None = None,
     ) -> ManifestInfo:
         return writer.finish(
             task=task.name,
@@ -89,6 +102,7 @@ async def make_manifest(
             values=samples.values,
             transform=transform,
             usual=usual_options(task),
+            storage_classes=storage_classes,
         )
 
     with contextlib.ExitStack() as stack:
@@ -112,10 +126,16 @@ async def make_manifest(
                 stage.advance(num_new)
                 num_new = 0
         stage.advance(num_new)
-        notes = (*source.notes(), *samples.notes, *_own_notes(fractions, own), *checks.finish())
+        notes = (
+            *source.notes(),
+            *archived_notes(source),
+            *samples.notes,
+            *_own_notes(fractions, own),
+            *checks.finish(),
+        )
         if parts is not None:
             parts.finish()
-        return finish(writer, samples.skipped, notes)
+        return finish(writer, samples.skipped, notes, storage_classes=source.classes)
 
 
 def _own_notes(fractions: Sequence[float], own: OwnSplits | None) -> list[str]:

@@ -143,4 +143,9 @@ def dataset_size(info: ManifestInfo) -> DatasetSize | None:
     if info.members:
         return None
     read = [split.size_bytes for split in info.splits if split.name in ("train", "valid")]
-    return DatasetSize(epoch_bytes=sum(read), num_objects=info.num_objects, object_bytes=info.object_bytes)
+    return DatasetSize(
+        epoch_bytes=sum(read),
+        num_objects=info.num_objects,
+        object_bytes=info.object_bytes,
+        storage_classes=info.storage_classes,
+    )

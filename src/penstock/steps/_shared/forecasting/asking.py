@@ -69,7 +69,8 @@ def forecasts(
     nodes = _nodes(args, prices)
     if args.probe:
         measured = _probed(args, data)
-    demand = dataclasses.replace(demand, again_share=measured.again_share, done_share=done_share, noted=noted)
+    demand = dataclasses.replace(demand, again_share=measured.again_share, done_share=done_share)
+    demand = dataclasses.replace(demand, noted=(*demand.noted, *noted))
     link = _link(args, measured)
     _check_network(nodes, link, prices)
     try:
@@ -127,7 +128,10 @@ def _forecast(
         passes=args.passes,
         keeps_at_once=keeps_at_once,
     )
-    found = forecast_ways(demand, link, node, places, _market(args, prices, data, node), paths=args.way)
+    market = _market(args, prices, data, node)
+    if data.source is not None and find_scheme(data.source.uri).tariff != market.tariff:
+        demand = dataclasses.replace(demand, storage_classes={})  # they mean nothing at another store's prices
+    found = forecast_ways(demand, link, node, places, market, paths=args.way)
     found = dataclasses.replace(found, asked=data.words)
     if not args.co2:
         return found

@@ -15,7 +15,7 @@ from penstock.errors import ConfigError, EmptyListing
 from penstock.manifest import ManifestReader, SourceSpec
 from penstock.options.source import AccessOptions
 from penstock.options.words import as_words
-from penstock.sources import ObjectInfo, open_source
+from penstock.sources import ObjectInfo, archived_told, open_source, sizes_by_class
 from penstock.steps._shared.common import source_from
 from penstock.steps._shared.forecasting.measured import Measured
 from penstock.steps.options.forecast import ForecastOptions
@@ -174,9 +174,11 @@ async def _listed(args: ForecastOptions) -> Data:
         async for page in source.list_objects():
             found += page
     took = time.monotonic() - began
-    held = [each for each in found if each.size_bytes]
+    held = [each for each in found if each.size_bytes and not each.is_archived]
+    archived = archived_told(found)
     if not held:
-        raise EmptyListing(f"there is nothing to read at {args.uri}", fix="check the URI", about=args.uri)
+        told = f": {archived}" if archived else ""
+        raise EmptyListing(f"there is nothing to read at {args.uri}{told}", fix="check the URI", about=args.uri)
     requests = math.fsum(_requests(each.size_bytes, args) for each in held)
     size = sum(each.size_bytes for each in held)
     demand = _demand(size, requests, len(found), args.epochs)
@@ -187,6 +189,8 @@ async def _listed(args: ForecastOptions) -> Data:
         least_window_bytes=max(demand.least_window_bytes, least),
         list_seconds=took,
         largest_bytes=largest if largest <= SPLIT_ABOVE_BYTES else 0.0,  # larger ones are mostly read by parts
+        storage_classes=sizes_by_class(held),
+        noted=(f"{archived[0].upper()}{archived[1:]}: it is left out of this.",) if archived else (),
     )
     return Data(demand=demand, source=spec, objects=held)
 

@@ -1,0 +1,61 @@
+"""Classes of storage of what is listed: what lies in each, and what is archived and cannot be read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from penstock.errors import ObjectUnreadable
+from penstock.manifest import ManifestInfo, ObjectClasses
+from penstock.sources import ObjectSource, find_scheme, held_told
+
+__all__ = ["archived_notes", "held_in", "seen_classes"]
+
+
+@contextlib.contextmanager
+def seen_classes(source: ObjectSource, scratch: Path) -> Iterator[None]:
+    """Take note of the classes of a source's objects as it is listed.
+
+    Args:
+        scratch: folder for what does not fit in memory.
+
+    Raises:
+        ObjectUnreadable: of an archived object, which tells then how many others there are.
+    """
+    with contextlib.closing(ObjectClasses(scratch)) as classes:
+        source.classes = classes
+        try:
+            yield
+        except ObjectUnreadable as error:
+            if not classes.has_archived or "is archived" not in error.what:
+                raise
+            raise ObjectUnreadable(
+                f"{error.what}; of what was listed, {classes.archived_told()}",
+                fix=f"{source.restoring} and wait until that is done, or leave them out: --on-bad-object skip",
+                about=error.about,
+            ) from error
+        finally:
+            source.classes = None
+
+
+def archived_notes(source: ObjectSource) -> list[str]:
+    """Say what was left out since it is archived, and what to do."""
+    if source.classes is None or not source.classes.has_archived:
+        return []
+    told = f"of what was listed, {source.classes.archived_told()}"
+    return [f"{told}: to have it too, {source.restoring}, wait until that is done, and list again"]
+
+
+def held_in(info: ManifestInfo) -> list[str]:
+    """Say what of a listing lies in which class of storage, and what reading it costs beside requests."""
+    scheme, sizes = find_scheme(info.source.uri), info.storage_classes
+    tariff = scheme.tariff
+    is_own = scheme.payee(info.source.uri, scheme.asked_server(info.source) or "") == "own"
+    if not sizes or tariff is None or not is_own or not any(map(tariff.retrieval_of, sizes)):
+        return [held_told(sizes)] if sizes else []
+    from penstock.cost.prices import load_prices  # here: most listings do without
+    from penstock.cost.storage_classes import classes_told
+
+    region = info.source.text("region")
+    return [held_told(sizes), *classes_told(sizes, tariff, load_prices(), region=region)]
