@@ -103,3 +103,19 @@ def test_writing_few_rows_does_without_what_is_slow_to_import(tmp_path: Path, nu
     words = [sys.executable, "-c", WRITES, tmp_path / "manifest.parquet", str(num_groups)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+READS_PARTS = """
+import sys
+import pyarrow as pa
+from penstock.manifest.texts import Texts
+for part in range(12):
+    texts = Texts(pa.array([f"{part}-{number // 400}.tar" for number in range(2048)]))
+    assert texts[900] == f"{part}-2.tar"
+print("pyarrow.compute" in sys.modules)
+"""
+
+
+def test_reading_several_parts_does_without_what_is_slow_to_import() -> None:
+    done = subprocess.run([sys.executable, "-c", READS_PARTS], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
