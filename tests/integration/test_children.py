@@ -137,3 +137,16 @@ def _child_of(word: str) -> int:
             if word in Path(f"/proc/{pid}/cmdline").read_text():
                 return int(pid)
     return 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_there"), [((), False), (("--ready-for", "hf"), True), (("--ready-for", "x"), False)]
+)
+def test_a_prefetcher_has_what_its_source_needs_before_anything_is_asked_for(
+    tmp_path: Path, asked: tuple[str, ...], is_there: bool
+) -> None:
+    argv = [sys.executable, "-X", "importtime", "-m", "penstock", "prefetch", "--window", str(tmp_path / "window")]
+    done = subprocess.run(
+        [*argv, "--until-stdin-closes", *asked], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+    )
+    assert (" penstock.sources.hub.objects\n" in done.stderr) == is_there

@@ -7,7 +7,14 @@ from typing import Literal, get_args
 
 from penstock.options.child import ChildOptions
 from penstock.options.declaration import Options, choice, option
-from penstock.options.readers import bytes_option, optional_bytes, optional_path, positive_int, seconds_option
+from penstock.options.readers import (
+    bytes_option,
+    optional_bytes,
+    optional_path,
+    optional_text,
+    positive_int,
+    seconds_option,
+)
 from penstock.options.rules import Change
 from penstock.units import GIB, MIB
 
@@ -109,5 +116,14 @@ class WindowOptions(_Bounds, MetersOption, CacheOptions, _Requests):
     """The options of a step that reads through a window."""
 
 
-class ServingOptions(WindowOptions, ChildOptions):
+class ServingOptions(WindowOptions, ChildOptions, in_pipelines=False):
     """The options of a process that serves a window, or is to be started for it."""
+
+    ready_for: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="SCHEME",
+        told="scheme of the source that a parent process will ask for, like hf: what it needs is imported before",
+        hidden=True,
+        of_parent=True,
+    )

@@ -34,7 +34,7 @@ from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order, rows_in_order
 from penstock.records import Meters, Order, StepRecord, StreamSpec, write_record
-from penstock.sources import MeterFile, RequestMeter, read_meter_files
+from penstock.sources import MeterFile, RequestMeter, find_scheme, read_meter_files
 from penstock.steps._shared import common
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.mix_members import members_of
@@ -114,6 +114,9 @@ def _metrics(port: int, folder: Path, meters: Path | None) -> Iterator[None]:
 
 async def _serve(args: PrefetchOptions, window: Path | None) -> None:
     tell_of_bus_errors()
+    if args.ready_for is not None:
+        with contextlib.suppress(ConfigError):  # met again, and told, when it is asked for
+            find_scheme(f"{args.ready_for}://")
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
     stop = asyncio.Event()

@@ -23,6 +23,7 @@ from penstock.options.window import ServingOptions
 from penstock.plan.ranks import ONE_RANK, Ranks
 from penstock.records import Meters
 from penstock.sources import read_meter_files, sum_meters, take_later
+from penstock.sources.registry import scheme_name
 from penstock.stream.left_out import LeftOut, left_out_of
 from penstock.stream.listing import begin_listing, cached_manifest_of
 from penstock.stream.options import Options
@@ -241,7 +242,11 @@ class Reading:
             stack.enter_context(claim_job(window))
             # It gets ready while the source is listed.
             asked = ServingOptions(
-                prefetch="process", window_size=options.window_bytes, in_flight=options.in_flight, meters=meters
+                prefetch="process",
+                window_size=options.window_bytes,
+                in_flight=options.in_flight,
+                meters=meters,
+                ready_for=scheme_name(options.source.uri),
             )
             if options.helpers is not None:
                 # All that they fill windows for ends together.

@@ -136,6 +136,7 @@ def test_what_is_for_other_programs_is_not_in_the_help() -> None:
         *((step, "meters") for step in ("list", "prefetch", "train", "evaluate", "run", "compare-modes")),
         *((step, "lanes") for step in ("list", "run", "compare-modes")),
         *((step, name) for step in ("list", "prefetch") for name in ("until_stdin_closes", "and_more")),
+        ("prefetch", "ready_for"),
         *((step, "executor_input") for step in ("evaluate", "forecast", "report")),
     }
     for step, name in hidden:
