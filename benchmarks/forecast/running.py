@@ -89,7 +89,7 @@ class _Work:
             self._penstock("list", *self._source, "--manifest", self._manifest, "--plan", self._plan)
             words += ["--manifest", str(self._manifest), "--plan", str(self._plan)]
         else:
-            words += [self._place.uri, *self._reach]
+            words += [self._place.uri, *self._reach, "--at-once", str(self._batch_samples)]
         if cell.basis == "record":
             earlier = self._place.records / cell.earlier
             start_seconds = _outside_epochs(read_record(earlier / "run.json", RunRecord))
@@ -114,7 +114,7 @@ class _Work:
             "requests": way["get_requests"] + node["list_requests"],
             "compute_seconds": cell.epochs * node["compute_seconds"],
             "rate_bytes_per_second": node["rate_bytes_per_second"],
-            "start_seconds": start_seconds,
+            "start_seconds": start_seconds + (node["list_seconds"] or 0.0),
         }
 
     def run(self) -> dict[str, Any]:

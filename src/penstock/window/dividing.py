@@ -9,6 +9,10 @@ flight, and as much as can be is kept from the first extents on. Of one that is 
 it takes is seen once the window has been full: the ranges in flight that paid (``penstock.window.concurrency``) by
 their size, and the rate, which the window, the link or the trainer limits, by the time of an answer. What is left then
 is kept.
+
+A window that is no smaller than an epoch need not wait for that. Of D bytes of an epoch and a window of W that keeps K,
+a share of 1 - K/D goes on streaming, through 1 - K/W of the window. With W >= D that is no smaller a share, so that no
+epoch takes longer than one that streams through all of the window, whatever the link does.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from dataclasses import dataclass
 
 from penstock.units import MIB
 
-__all__ = ["Answers", "Division", "Gauge", "divide_at_first", "divide_by_rate"]
+__all__ = ["Answers", "Division", "Gauge", "divide_at_first", "divide_by_rate", "keeps_at_once"]
 
 HIGHEST_RATE = 1000 * MIB
 """Bytes a second that a link is taken to be able to do before anything is known of it."""
@@ -112,6 +116,11 @@ class Answers:
         pause_seconds = self._squared_pauses / max(now - self._began, 1e-9)
         is_steady = pause_seconds <= LONGEST_PAUSE and num_late <= MOST_LATE * TOLD_READS
         return is_steady and median <= LONGEST_MEDIAN
+
+
+def keeps_at_once(window_bytes: float, *, epoch_bytes: float) -> bool:
+    """Tell whether a window keeps from the first extents on, however far its source is."""
+    return window_bytes >= epoch_bytes
 
 
 def divide_at_first(room_bytes: int, *, keepable_bytes: int, answers: Answers | None) -> Division | None:

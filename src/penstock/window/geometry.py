@@ -35,7 +35,7 @@ between these, for slots of KEEPING_SLOT_EXTENTS extents at least."""
 KEEPING_SLOT_EXTENTS = 8
 KEEPING_LEAST_EXTENTS = 4
 KEPT_SHARE = 0.87
-"""Of the window, where extents are read more than once; the rest streams."""
+"""Of the window, where extents are read more than once and do not all fit; the rest streams."""
 STREAMING_SLOTS = 4
 """Slots that streaming goes on with beyond those of a batch, before anything is kept."""
 _OF_MANY = " (what is fetched as one and has many samples, like a row group or a block of rows)"
@@ -174,7 +174,9 @@ def plan_geometry(
         keeping = replace(needs, keeping=True).of(window_bytes)
         spare_bytes = window_bytes - keeping[2] - (keeping[1] + STREAMING_SLOTS) * keeping[0]
         whole_bytes = -(-keep_bytes // PAGE_BYTES) * PAGE_BYTES  # the last page too, or the last extents are not kept
-        kept_bytes = min(whole_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
+        # Where all of it is kept nothing streams once it is there, and slots hold no more than heads.
+        most_bytes = whole_bytes if whole_bytes <= spare_bytes else min(spare_bytes, int(window_bytes * KEPT_SHARE))
+        kept_bytes = most_bytes // PAGE_BYTES * PAGE_BYTES
         if kept_bytes > max_extent_bytes:
             slot_bytes, batch_slots, fixed_bytes = keeping
             if kept_bytes < whole_bytes and not keeps_at_once:

@@ -1,8 +1,10 @@
 """What comes next: the packs of a stream, looked up in the manifest many at a time.
 
 A pack may hold at most half as many extents as the stream has given before it: the first ones are small, so that the
-first batches need not wait for a whole slot. None goes on into the next epoch, nor into the next pass of a part that
-is read several times, where it would meet its extents again. Where a pack ends depends on its first index alone.
+first batches need not wait for a whole slot. Nor may it have more bytes than a slot's share of the window, those in the
+kept part included, of which a slot holds no more than heads: nothing of a pack is there before all of it is. None goes
+on into the next epoch, nor into the next pass of a part that is read several times, where it would meet its extents
+again. Where a pack ends depends on its first index alone, and on how the window is divided.
 
 Of a manifest that is larger than its reader's cache, a chunk of rows costs the reading of most of the file however many
 they are: chunks are large, and the next one is read in a thread while packs are made of the last.
@@ -76,6 +78,7 @@ class Planner:
         manifest: that its rows are of.
         kept: tells which extents are kept, and where.
         slot_bytes: size of a slot.
+        pack_bytes: the most that a pack's extents have together, a slot's at least.
         grows_from: stream index from which packs begin small and grow; None begins with full ones.
         cache: in which extents may lie.
     """
@@ -87,6 +90,7 @@ class Planner:
         kept: KeptArea | KeptParts,
         *,
         slot_bytes: int,
+        pack_bytes: int,
         grows_from: int | None,
         cache: Cache | None = None,
     ) -> None:
@@ -94,6 +98,7 @@ class Planner:
         self._manifest = manifest
         self._kept = kept
         self._slot_bytes = slot_bytes
+        self._pack_bytes = pack_bytes
         self._grows_from = grows_from
         self._cache = cache
         self._pack_extents = FIRST_PACK_EXTENTS
@@ -104,9 +109,9 @@ class Planner:
         self._thread: ThreadPoolExecutor | None = None
         self._coming: tuple[int, Future[_Rows]] | None = None
 
-    def keep_in(self, kept: KeptArea | KeptParts) -> None:
+    def keep_in(self, kept: KeptArea | KeptParts, *, pack_bytes: int) -> None:
         """Keep extents in another part, from the next pack on."""
-        self._kept = kept
+        self._kept, self._pack_bytes = kept, pack_bytes
         if self._chunk is not None:
             self._chunk = self._settle(self._chunk.found)
 
@@ -129,8 +134,7 @@ class Planner:
         while True:
             chunk = self._find(first_index, min(limit_index, first_index + tried), limit_index)
             found, start = chunk.found, first_index - chunk.found.first
-            part = slice(start, start + tried)
-            count = count_fitting(chunk.slot_sizes[part], found.heads.added_bytes(part), slot_bytes=self._slot_bytes)
+            count = self._count(chunk, slice(start, start + tried))
             if count < tried or tried == most:
                 break
             tried = min(most, GROWTH * tried)
@@ -150,6 +154,13 @@ class Planner:
             slot_bytes=self._slot_bytes,
             cache=self._cache,
         )
+
+    def _count(self, chunk: _Chunk, part: slice) -> int:
+        """Return how many of some rows, from the first on, a pack may have; 0 where the first fits no slot."""
+        added = chunk.found.heads.added_bytes(part)
+        count = count_fitting(chunk.slot_sizes[part], added, slot_bytes=self._slot_bytes)
+        ends = np.cumsum(chunk.found.rows.extent_bytes[part])
+        return min(count, max(1, int(np.searchsorted(ends, self._pack_bytes, side="right"))))
 
     def coming(self, index: int, most: int) -> list[str]:
         """Return the objects that the stream comes to from an index on, as far as its rows are there; large ones."""

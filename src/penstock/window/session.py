@@ -20,7 +20,7 @@ from penstock.sources import ObjectSource, RequestMeter, is_local
 from penstock.window.cache import Cache
 from penstock.window.control import Control, FillerState
 from penstock.window.cursor import Cursor
-from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate
+from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate, keeps_at_once
 from penstock.window.fetch import Fetcher, put_error, put_skipped
 from penstock.window.files import file_room_bytes, sweep_files
 from penstock.window.fills import Fill
@@ -103,6 +103,7 @@ class FillerSession:
             manifest,
             self._kept,
             slot_bytes=slots.slot_bytes,
+            pack_bytes=slots.share_bytes,
             grows_from=spec.first_index if slots.num_slots >= batch_slots + GROWING_SLOTS else None,
             cache=cache,
         )
@@ -144,6 +145,7 @@ class FillerSession:
         """
         sweep(folder, num_ranks=spec.num_ranks)
         sweep_files(folder)
+        epoch_bytes = what_is_kept(spec.order, manifest.info)["total_bytes"]
         planned = plan_geometry(
             window_bytes=window_bytes,
             max_extent_bytes=manifest.info.max_extent_bytes,
@@ -154,7 +156,7 @@ class FillerSession:
             reserved_bytes=foreign_bytes(folder)
             + file_room_bytes(num_files=spec.num_files, max_extent_bytes=manifest.info.max_extent_bytes),
             keep_bytes=bytes_to_keep(spec, manifest.info) if cache is None else 0,
-            keeps_at_once=repeats(spec.order),
+            keeps_at_once=repeats(spec.order) or keeps_at_once(window_bytes, epoch_bytes=epoch_bytes),
         )
         if control.session not in ("", spec.session):
             control.give_up()
@@ -248,7 +250,7 @@ class FillerSession:
         self._kept = self._slots.kept_area(
             (kept_at, kept_at + size), **self._to_keep, share_left=1 - passed / num_extents
         )
-        self._planner.keep_in(self._kept)
+        self._planner.keep_in(self._kept, pack_bytes=self._slots.share_bytes)
         self._fetcher.keep_in(self._kept)
         self._keepable_bytes, self._slots_left = 0, None
 

@@ -123,6 +123,11 @@ class Slots:
         """Where the kept part begins."""
         return self.num_slots * self.slot_bytes
 
+    @property
+    def share_bytes(self) -> int:
+        """A slot's part of all slots and the kept part."""
+        return self.control.slots_file_bytes // self.num_slots
+
     def kept_area(
         self, place: tuple[int, int], *, num_extents: int, total_bytes: int, share_left: float = 1.0
     ) -> KeptArea:

@@ -6,6 +6,7 @@ import itertools
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.manifest import SourceSpec
 from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher, WindowReader, plan_geometry
 from penstock.window.folder import used_bytes
 from penstock.window.kept import KEPT_ENTRY, NOT_KEPT, KeptArea, kept_area_bytes
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import kill_serving, make_spec, take_all
+from support.windows import SlowSource, kill_serving, make_spec, serving, take_all
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -75,6 +77,25 @@ def test_window_larger_than_the_dataset_downloads_it_once(dataset: RawDataset, t
         reader = WindowReader(tmp_path / "window", make_spec(dataset, epochs=EPOCHS)).begin()
         take_all(reader, dataset, 0, SAMPLES * EPOCHS)
         assert reader.meters().bytes_downloaded == total == reader.meters().kept_bytes
+
+
+@pytest.mark.parametrize(("share", "is_whole"), [(1.0, False), (1.15, True)])
+def test_window_no_smaller_than_an_epoch_keeps_from_the_first_byte_on_of_a_far_source(
+    tmp_path: Path, share: float, is_whole: bool
+) -> None:
+    """And all of it, where beside it there is room for what readers need at once."""
+    data = make_raw_dataset(tmp_path, sizes=[SAMPLE_BYTES] * 1000, per_object=1, source=SourceSpec(uri="s3://far"))
+
+    def open_far(_: SourceSpec, **counted: Any) -> SlowSource:
+        return SlowSource(SourceSpec(uri=str(data.folder)), seconds=0.04, **counted)
+
+    total = data.info.object_bytes
+    with serving(tmp_path / "window", int(share * total), open_far):
+        reader = WindowReader(tmp_path / "window", make_spec(data, epochs=2)).begin()
+        take_all(reader, data, 0, 2000)
+        meters = reader.meters()
+    assert meters.bytes_downloaded - meters.wasted_bytes == 2 * total - meters.kept_bytes
+    assert meters.kept_bytes == total if is_whole else 0.84 * total < meters.kept_bytes < total
 
 
 def test_a_single_epoch_keeps_nothing(dataset: RawDataset, tmp_path: Path) -> None:

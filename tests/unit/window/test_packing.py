@@ -68,7 +68,7 @@ class Table:
         return type(found)(**{name: getattr(found, name) for name in found.__slots__} | {"rows": rows})
 
 
-def plan(samples: list[Extent], kept: KeptArea, *, grows: bool) -> list[Pack]:
+def plan(samples: list[Extent], kept: KeptArea, *, grows: bool, pack_bytes: int = SLOT_BYTES) -> list[Pack]:
     segment = Segment(
         split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none", mix=1
     )
@@ -78,6 +78,7 @@ def plan(samples: list[Extent], kept: KeptArea, *, grows: bool) -> list[Pack]:
         Table(samples),  # type: ignore[arg-type]
         kept,
         slot_bytes=SLOT_BYTES,
+        pack_bytes=pack_bytes,
         grows_from=0 if grows else None,
     )
     packs, index = [], 0
@@ -172,6 +173,7 @@ def test_packing_from_an_index_always_cuts_alike(found: list[list[tuple[str, int
         Table(samples),  # type: ignore[arg-type]
         no_kept(),
         slot_bytes=SLOT_BYTES,
+        pack_bytes=SLOT_BYTES,
         grows_from=0,
     )
     assert again.next(packs[start].first_index, len(samples)).keys == packs[start].keys
@@ -204,7 +206,7 @@ def test_rows_of_a_large_manifest_come_in_large_chunks(monkeypatch: pytest.Monke
     cuts = []
     for chunk_rows in (1024, 262_144):
         table = Table(samples, chunk_rows=chunk_rows)
-        planner = Planner(order, table, no_kept(), slot_bytes=SLOT_BYTES, grows_from=0)  # type: ignore[arg-type]
+        planner = Planner(order, table, no_kept(), slot_bytes=SLOT_BYTES, pack_bytes=SLOT_BYTES, grows_from=0)  # type: ignore[arg-type]
         index, cut = 0, []
         while index < 5000:
             pack = planner.next(index, 5000)
@@ -226,11 +228,20 @@ def test_kept_samples_take_no_room_in_slots() -> None:
     samples = [make_sample(number, [("a", 0, 9000)]) for number in range(20)]
     size = kept_area_bytes(num_extents=20, total_bytes=180_000) + 4096
     kept = KeptArea(memoryview(bytearray(size)), offset=0, size_bytes=size, num_extents=20, total_bytes=180_000)
-    (pack,) = plan(samples, kept, grows=False)
+    (pack,) = plan(samples, kept, grows=False, pack_bytes=180_000)
     assert all(read.is_kept for read in pack.reads)
     places = sorted(pack.table["data_offset"].tolist())
     assert all(other - one >= 9000 for one, other in itertools.pairwise(places))
     assert NOT_KEPT not in places
+
+
+def test_a_pack_of_kept_samples_has_no_more_bytes_than_its_part_of_the_window() -> None:
+    """It is there when all of it is: the first batch must not wait for an epoch that is kept."""
+    samples = [make_sample(number, [("a", 0, 9000)]) for number in range(20)]
+    size = kept_area_bytes(num_extents=20, total_bytes=180_000) + 4096
+    kept = KeptArea(memoryview(bytearray(size)), offset=0, size_bytes=size, num_extents=20, total_bytes=180_000)
+    packs = plan(samples, kept, grows=False, pack_bytes=50_000)
+    assert [len(pack.keys) for pack in packs] == [5, 5, 5, 5]
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.sampled_from(["", "a", "é" * 900, "c" * 9000])), min_size=1))

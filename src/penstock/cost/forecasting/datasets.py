@@ -131,7 +131,8 @@ def _packs(reader: ManifestReader, order: Order, window_bytes: int) -> Generator
         max_description_bytes=info.max_description_bytes,
     )
     nothing = KeptArea(_NOTHING, offset=0, size_bytes=0, num_extents=order.num_extents, total_bytes=1)
-    planner = Planner(order, reader, nothing, slot_bytes=geometry.slot_bytes, grows_from=0)
+    slot_bytes = geometry.slot_bytes
+    planner = Planner(order, reader, nothing, slot_bytes=slot_bytes, pack_bytes=slot_bytes, grows_from=0)
     index = 0
     try:
         while index < order.num_extents:

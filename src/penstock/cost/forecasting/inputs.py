@@ -39,6 +39,7 @@ class Demand:
             makes times and dollars the least that they can be.
         least_window_bytes: that a window needs to stream it.
         largest_bytes: of what is fetched as one, such as a sample; 0 where that is not known.
+        batch_extents: of those, that a window must hold at once.
         once_compute_seconds: of what is read once.
         start_seconds: before the first epoch and behind the last, such as imports; 0 where nobody told.
         list_seconds: that listing takes before that; None where it was not listed for this.
@@ -61,6 +62,7 @@ class Demand:
     is_compute_known: bool = True
     least_window_bytes: int = LEAST_WINDOW_BYTES
     largest_bytes: float = 0.0
+    batch_extents: int = 1
     once_compute_seconds: float = 0.0
     start_seconds: float = 0.0
     list_seconds: float | None = None

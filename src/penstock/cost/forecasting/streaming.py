@@ -1,8 +1,8 @@
 """How long a streamed training takes and what it reads: when a window begins to keep, how much, and what bounds it.
 
-A window reads ahead into all of its room at first. It keeps from the first epoch on where it holds everything, or where
-the source answers at once; else from when it has been full and its rate was watched for a while, and then what reading
-ahead leaves of it (``penstock.window.dividing``). Runs of hours hardly notice; short ones read more for it.
+A window reads ahead into all of its room at first. It keeps from the first epoch on where it is no smaller than one, or
+where the source answers at once; else from when it has been full and its rate was watched for a while, and then what
+reading ahead leaves of it (``penstock.window.dividing``). Runs of hours hardly notice; short ones read more for it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from penstock.window.dividing import (
     NEAR_SECONDS,
     TOLD_READS,
     WARM_READS,
+    keeps_at_once,
 )
-from penstock.window.geometry import plan_geometry
+from penstock.window.geometry import SLOT_TAIL_BYTES, plan_geometry
 from penstock.window.kept import kept_area_bytes
+from penstock.window.wakeup import CONNECTED_POLL_SECONDS
 
 __all__ = ["MOST_IN_FLIGHT", "Keeping", "Streamed", "fetch_rate", "first_seconds", "in_turns", "keeping_in", "streamed"]
 
@@ -36,8 +38,6 @@ MOST_IN_FLIGHT = 512
 USUAL_IN_FLIGHT = 2.5 * START
 """Of a link that is the limit, on average: the first doubling is made before it is known whether it pays, and others
 are tried now and then."""
-INTERVAL_OVERRUN = 1.15
-"""Of an interval in which a rate is watched, which ends when something happens next: a slot filled, a batch read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,51 +102,84 @@ def keeping_in(
         kept_share: of the window, that may keep samples; of 1, what is read ahead lies beside it.
     """
     room = window_bytes if kept_share < 1 else math.inf
-    size, (keepable, filled) = demand.epoch_bytes, _cut(window_bytes, demand, kept_share)
-    if keepable >= size:
-        return Keeping(kept_bytes=size)
-    if not keepable:
+    size, cut = demand.epoch_bytes, _cut(window_bytes, demand, kept_share)
+    if cut.keeps_at_once:
+        return Keeping(kept_bytes=cut.keepable_bytes)
+    if not cut.keepable_bytes:
         return Keeping(kept_bytes=0.0)
     request = demand.request_bytes
     read = min(rate, size / demand.compute_seconds if demand.compute_seconds else math.inf)
     if math.isinf(read):
-        return Keeping(kept_bytes=keepable)
+        return Keeping(kept_bytes=cut.keepable_bytes)
     if USUAL_IN_FLIGHT * request / rate + latency_seconds <= LONGEST_MEDIAN and latency_seconds <= LONGEST_PAUSE:
         ahead = MARGIN * HIGHEST_RATE * max(0.0, latency_seconds - NEAR_SECONDS)
-        if kept := _worth(min(keepable, room - ahead), window_bytes):
+        if kept := _worth(min(cut.keepable_bytes, room - ahead), window_bytes):
             told = (WARM_READS + TOLD_READS) * request / rate
-            return _begun(told * read, kept, window_bytes, filled)
+            return _begun(told * read, kept, window_bytes, cut)
     in_flight = request * min(MOST_IN_FLIGHT, max(USUAL_IN_FLIGHT, math.ceil(rate * latency_seconds / request)))
     mean = latency_seconds + min(in_flight, window_bytes) / rate
     ahead = max(read * max(MARGIN * latency_seconds, MEAN_MARGIN * mean), in_flight)
-    kept = _worth(min(keepable, room - ahead), window_bytes)
-    known = window_bytes / rate + FEWEST_INTERVALS * INTERVAL_SECONDS * INTERVAL_OVERRUN
-    return _begun(known * read, kept, window_bytes, filled)
+    kept = _worth(min(cut.keepable_bytes, room - ahead), window_bytes)
+    # An interval ends when something happens next: what is in flight on a link that is the limit comes together.
+    next_seconds = mean if read == rate else cut.slot_bytes / read
+    interval = INTERVAL_SECONDS + min(next_seconds, CONNECTED_POLL_SECONDS) / 2
+    known = window_bytes / rate + FEWEST_INTERVALS * interval
+    return _begun(known * read, kept, window_bytes, cut)
 
 
-def _cut(window_bytes: float, demand: Demand, kept_share: float) -> tuple[float, float]:
-    """Return the most that a window may keep while batches stream through it, and what share of a slot samples fill."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cut:
+    """How a window is cut.
+
+    Attributes:
+        keepable_bytes: of samples, the most that it keeps.
+        keeps_at_once: whether from the first byte on.
+        holds_bytes: of samples, in all of its slots while it keeps none.
+        slot_bytes: of samples, in each.
+    """
+
+    keepable_bytes: float
+    keeps_at_once: bool
+    holds_bytes: float
+    slot_bytes: float = 0.0
+
+
+def _cut(window_bytes: float, demand: Demand, kept_share: float) -> _Cut:
+    """Return how a window is cut, as far as it is known what it is to hold."""
+    size = demand.epoch_bytes
+    at_once = keeps_at_once(window_bytes, epoch_bytes=size)
+    keepable = min(size, window_bytes * kept_share)
     if not window_bytes or not demand.largest_bytes or kept_share == 1:
-        return min(demand.epoch_bytes, window_bytes * kept_share), 1.0
-    area = kept_area_bytes(num_extents=int(demand.epoch_requests), total_bytes=int(demand.epoch_bytes))
+        return _Cut(keepable_bytes=keepable, keeps_at_once=at_once, holds_bytes=window_bytes)
+    area = kept_area_bytes(num_extents=int(demand.epoch_requests), total_bytes=int(size))
     try:
-        cut = plan_geometry(window_bytes=int(window_bytes), max_extent_bytes=int(demand.largest_bytes), keep_bytes=area)
+        cut = plan_geometry(
+            window_bytes=int(window_bytes),
+            max_extent_bytes=int(demand.largest_bytes),
+            batch_extents=demand.batch_extents,
+            keep_bytes=area,
+            keeps_at_once=at_once,
+        )
     except WindowTooSmall:
-        return 0.0, 1.0
-    filled = cut.slot_bytes // demand.largest_bytes * demand.largest_bytes / cut.slot_bytes
-    if cut.kept_area_bytes:
-        return demand.epoch_bytes, filled
-    return demand.epoch_bytes * cut.keepable_bytes / area, filled
+        return _Cut(keepable_bytes=0.0, keeps_at_once=False, holds_bytes=window_bytes)
+    slot = (cut.slot_bytes - SLOT_TAIL_BYTES) // demand.largest_bytes * demand.largest_bytes
+    kept = cut.kept_area_bytes or cut.keepable_bytes
+    return _Cut(
+        keepable_bytes=min(size, size * kept / area),
+        keeps_at_once=bool(cut.kept_area_bytes),
+        holds_bytes=cut.num_slots * slot,
+        slot_bytes=slot,
+    )
 
 
-def _begun(passed_bytes: float, kept_bytes: float, window_bytes: float, filled: float) -> Keeping:
+def _begun(passed_bytes: float, kept_bytes: float, window_bytes: float, cut: _Cut) -> Keeping:
     """Return the keeping that is decided once a training has passed so many bytes.
 
     A link that is faster fills the window meanwhile. By then all of the window is promised to what comes next, and what
     is to keep has to pass first; what goes on streaming is promised once more meanwhile.
     """
-    promised = filled * (window_bytes + max(0.0, window_bytes - kept_bytes))
-    return Keeping(kept_bytes=kept_bytes, begins_bytes=passed_bytes + promised)
+    streaming = max(0.0, 1 - kept_bytes / window_bytes)
+    return Keeping(kept_bytes=kept_bytes, begins_bytes=passed_bytes + cut.holds_bytes * (1 + streaming))
 
 
 def _worth(kept_bytes: float, window_bytes: float) -> float:
@@ -183,14 +216,16 @@ def streamed(
     return Streamed(seconds=seconds, times=moved / size)
 
 
-def in_turns(demand: Demand, *, passes: int, rate: float) -> Streamed:
-    """Return what all epochs take where each part is read once, and stays in the window for some passes over it."""
-    read = demand.epoch_bytes / rate
+def in_turns(demand: Demand, *, passes: int, rate: float, disk_rate: float = math.inf) -> Streamed:
+    """Return what all epochs take where each part is read once, and stays in the window for some passes over it.
+
+    Args:
+        disk_rate: bytes per second of the disk that parts are put on in their first pass, and read from in others.
+    """
+    read, busy = demand.epoch_bytes / rate, max(demand.compute_seconds, demand.epoch_bytes / disk_rate)
     if demand.done_share < 1:  # parts follow each other, so that what is not done is not read either
         times = demand.done_epochs / passes
-        return Streamed(seconds=times * max(passes * demand.compute_seconds, read), times=times)
+        return Streamed(seconds=times * max(passes * busy, read), times=times)
     whole, rest = divmod(demand.epochs, passes)
     turns = [passes] * whole + [rest] * bool(rest)
-    return Streamed(
-        seconds=math.fsum(max(each * demand.compute_seconds, read) for each in turns), times=float(len(turns))
-    )
+    return Streamed(seconds=math.fsum(max(each * busy, read) for each in turns), times=float(len(turns)))

@@ -172,14 +172,14 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
 
 
 def _streamed(way: Way, demand: Demand, link: Link, rate: float, places: Places) -> Streamed:
+    disk_rate = math.inf if way.window_store is None else way.window_store.bytes_per_second
     if way.passes > 1:
-        return in_turns(demand, passes=way.passes, rate=rate)
+        return in_turns(demand, passes=way.passes, rate=rate, disk_rate=disk_rate)
     window, late = way.window_bytes or 0.0, link.latency_seconds
     keeping = Keeping(kept_bytes=min(demand.epoch_bytes, window * places.kept_share))
     if not places.keeps_at_once:
         keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=places.kept_share)
     first = first_seconds(demand, link, rate=rate, window_bytes=window)
-    disk_rate = math.inf if way.window_store is None else way.window_store.bytes_per_second
     return streamed(demand, keeping, rate=rate, first=first, disk_rate=disk_rate)
 
 

@@ -88,13 +88,20 @@ def _seconds_or_none(text: str) -> float | None:
     return seconds_option(text) if text else None
 
 
-class _Startup(Options, group="training", in_pipelines=False):
+class _Running(Options, group="training", in_pipelines=False):
     startup: float | None = option(
         read=_seconds_or_none,
         default=None,
         metavar="TIME",
         told="what a run takes before its first epoch and behind its last, such as imports, stated (default: as the "
         "record of --measured tells, else nothing)",
+    )
+    at_once: int = option(
+        read=positive_int,
+        default=1,
+        metavar="N",
+        told="samples that the window must hold at once, such as a batch of a loop of your own (default: 1, as a run "
+        "without loading workers reads)",
     )
 
 
@@ -187,7 +194,7 @@ class ForecastOptions(
     CommonOptions,
     ComputingOption,
     _Training,
-    _Startup,
+    _Running,
     _Link,
     _Nodes,
     CostOptions,

@@ -131,6 +131,7 @@ def demand_on(data: Data, args: ForecastOptions, measured: Measured, *, must_com
         compute_seconds=seconds or 0.0,
         is_compute_known=seconds is not None,
         once_compute_seconds=once,
+        batch_extents=args.at_once,
         start_seconds=measured.start_seconds if args.startup is None else args.startup,
     )
 

@@ -90,6 +90,7 @@ def _options(files: JobFiles, args: JobOptions) -> tuple[ForecastOptions, str]:
         epochs=args.epochs,
         instance_type=() if kind is None else (kind,),
         window_size=args.window_size,
+        at_once=(args.batch_size or 1) if args.workers else 1,
         probe=PROBE_SECONDS,
         probe_bytes=PROBE_BYTES,
         probe_record=files.probe_record,
