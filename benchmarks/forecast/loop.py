@@ -66,6 +66,7 @@ def loop(asked: Looping) -> dict[str, float]:
         "stall_seconds": waited,
         "start_seconds": opened - began,
         "test_seconds": 0.0,
+        "test_bytes": 0,
         "given_bytes": num_bytes,
         **told_by(meters),
     }

@@ -137,6 +137,7 @@ class _Work:
             "stall_seconds": run.stall_seconds,
             "start_seconds": _outside_epochs(run),
             "test_seconds": scored.wall_seconds,
+            "test_bytes": scored.meters.bytes_downloaded,
             **told_by(run.meters.plus(scored.meters)),
         }
 

@@ -47,7 +47,7 @@ def test_a_miss_is_told_by_its_largest_part_first() -> None:
     forecast = {"wall_seconds": 10.0, "bytes": 5e6, "requests": 100, "compute_seconds": 4.0, "start_seconds": 1.0}
     kept = {"sample_bytes": 9e6, "reused_bytes": 4e6, "kept_bytes": 2e6, "wasted_bytes": 1e5}
     actual = {**forecast, **kept, "wall_seconds": 13.0, "requests": 120, "bytes": 5.5e6, "compute_seconds": 4.2}
-    actual |= {"test_seconds": 0.0, "start_seconds": 3.0, "hedged_requests": 2, "retried_requests": 18}
+    actual |= {"test_seconds": 0.0, "test_bytes": 0, "start_seconds": 3.0, "hedged_requests": 2, "retried_requests": 18}
     told = {"forecast": forecast | {"rate_bytes_per_second": 1e6}, "actual": actual}
     wall, num_bytes, requests = compare(told)
     assert [each.is_right for each in (wall, num_bytes, requests)] == [False, False, False]
