@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
-__all__ = ["REDACTED", "SECRET_VARIABLES", "redact"]
+__all__ = ["REDACTED", "SECRET_VARIABLES", "redact", "redact_values"]
 
 REDACTED = "[redacted]"
 
@@ -76,6 +77,15 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     for pattern in (_IN_QUERY, _AUTHORIZATION, _BEARER, _NAMED):
         text = pattern.sub(rf"\1{REDACTED}", text)
     return _BY_FORM.sub(REDACTED, text)
+
+
+def redact_values(value: Any) -> Any:
+    """Return a value as JSON has them, all of whose texts are without secrets, but for names."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: redact_values(each) for name, each in value.items()}
+    return [redact_values(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _holds_secret(name: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
 from importlib import resources
 
 from penstock.inspection.found import Inspection, Kind, Picture
@@ -17,6 +16,7 @@ from penstock.inspection.words import (
     spent_told,
     splits_told,
 )
+from penstock.report.markdown import escape_html as escape
 from penstock.units import format_bytes
 
 __all__ = ["as_page"]

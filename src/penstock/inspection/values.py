@@ -10,6 +10,7 @@ import numpy as np
 from penstock.inspection.found import Column
 from penstock.inspection.naming import kind_of_head
 from penstock.inspection.pictures import told_of
+from penstock.secrets import redact
 from penstock.texts import printable
 from penstock.units import format_bytes
 
@@ -90,5 +91,5 @@ def _short_bytes(data: bytes) -> str:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text[: 8 * LONGEST].split())
+    text = redact(" ".join(text[: 8 * LONGEST].split()))  # before it is cut: half of a secret is not recognised
     return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")

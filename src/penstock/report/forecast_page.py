@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from penstock.cost.forecasting import Forecast, Line
 from penstock.cost.forecasting.plan import Outlook
 from penstock.report.forecast_told import HEADS, command_of, facts_told, nodes_told, way_cells
+from penstock.report.markdown import escape_html as escape
 from penstock.units import format_usd, plain_number
 
 __all__ = ["forecast_page"]

@@ -7,12 +7,15 @@ import shlex
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
+
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import Outlook
 from penstock.cost.storage_classes import classes_told
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
 from penstock.report.tables import DASH
+from penstock.secrets import redact, redact_values
 from penstock.sources import held_told
 from penstock.units import MIB, format_bytes, format_seconds, format_usd, plain_number
 from penstock.window.geometry import KEPT_SHARE
@@ -58,7 +61,7 @@ def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> s
         "Assumptions:",
         *(f"  - {line}" for line in found[0].assumptions),
     ]
-    return "\n".join(lines) + "\n"
+    return redact("\n".join(lines) + "\n")
 
 
 def facts_told(found: Forecast) -> list[str]:
@@ -169,7 +172,8 @@ def forecast_record(found: Sequence[Forecast], *, planned: str | None = None) ->
     Args:
         planned: name of the way that the run goes that it is of.
     """
-    return ForecastRecord(nodes=tuple(map(_node, found)), assumptions=found[0].assumptions, planned=planned)
+    record = ForecastRecord(nodes=tuple(map(_node, found)), assumptions=found[0].assumptions, planned=planned)
+    return msgspec.convert(redact_values(msgspec.to_builtins(record)), ForecastRecord)
 
 
 def _node(found: Forecast) -> ForecastNode:

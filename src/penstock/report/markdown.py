@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from penstock.report.svg import clean_text
 from penstock.secrets import redact
 
-__all__ = ["MAX_TEXT", "escape_markdown", "tidy"]
+__all__ = ["MAX_TEXT", "escape_html", "escape_markdown", "tidy"]
 
 MAX_TEXT = 4000
 """Characters of one value, an error for example, that the page shows."""
@@ -17,6 +18,11 @@ def tidy(text: str) -> str:
     """Free a value of secrets and of what no page can hold, and cut it where it is very long."""
     text = clean_text(redact(text))
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT:,} characters more)"
+
+
+def escape_html(text: str) -> str:
+    """Escape what HTML would take as its own."""
+    return escape(tidy(text))
 
 
 def escape_markdown(text: str) -> str:

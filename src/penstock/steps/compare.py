@@ -10,6 +10,7 @@ from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from penstock.report.comparing import Compared, compared_rows, named, scored, warnings_of
 from penstock.report.comparing_costs import cost_rows, cost_table
+from penstock.secrets import redact
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps.options.compare import CompareOptions
@@ -39,9 +40,10 @@ def run(args: CompareOptions) -> int:
     for warning in warnings_of(runs):
         sys.stderr.write(f"penstock compare: {warning}\n")
     if with_scores:
-        sys.stdout.write(columns_of([("", *(each.label for each in with_scores)), *compared_rows(with_scores)]))
+        rows = [("", *(each.label for each in with_scores)), *compared_rows(with_scores)]
+        sys.stdout.write(redact(columns_of(rows)))
     if costs is not None:
-        sys.stdout.write(columns_of([("", *(each.label for each in runs)), *cost_rows(runs)]))
+        sys.stdout.write(redact(columns_of([("", *(each.label for each in runs)), *cost_rows(runs)])))
     if args.html is not None:
         sys.stdout.write(f"page {args.html}\n")
     return 0

@@ -13,6 +13,7 @@ from penstock.cost.focus_rules import violations
 from penstock.cost.reconciling import read_exports
 from penstock.errors import ConfigError, RecordError
 from penstock.files import atomic_write
+from penstock.secrets import redact
 from penstock.steps._shared.bill_tables import bills_by_tag, reconciled, summed_up
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_bills import files_of, places_of, read_bill
@@ -42,7 +43,7 @@ def run(args: CostReportOptions) -> int:
     check_outputs(args.focus, inputs=[*read, args.check, *args.reconcile])
     runs = _each_once(places, [read_bill(place, endpoint_url=args.run_endpoint_url) for place in places])
     if runs:
-        sys.stdout.write(summed_up(runs))
+        sys.stdout.write(redact(summed_up(runs)))
     if args.focus is not None:
         _write_focus(args, runs, tags)
     if args.reconcile:
@@ -90,7 +91,7 @@ def _reconcile(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[
             f"{TAG_PREFIX}model or one that --tag gives",
         )
     theirs = read_exports(args.reconcile, tag_key=args.tag_key, values=list(ours))
-    sys.stdout.write(reconciled(ours, theirs, tag_key=args.tag_key))
+    sys.stdout.write(redact(reconciled(ours, theirs, tag_key=args.tag_key)))
 
 
 def _check(path: Path) -> None:

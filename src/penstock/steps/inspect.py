@@ -13,11 +13,12 @@ import msgspec
 
 from penstock.extras import lacking
 from penstock.files import atomic_write
-from penstock.inspection.found import Picture
+from penstock.inspection.found import Inspection, Picture
 from penstock.inspection.looking import Limits, inspect
 from penstock.inspection.page import as_page
 from penstock.inspection.pictures import can_show
 from penstock.inspection.terminal import as_lines
+from penstock.secrets import redact_values
 from penstock.steps._shared.common import source_from
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps.options.inspect import InspectOptions
@@ -43,7 +44,9 @@ def run(args: InspectOptions) -> int:
         with_pictures=args.pictures or args.html is not None,
     )
     spec = source_from(args.uri, args)
-    found, pictures = asyncio.run(inspect(spec, limits, today=datetime.now(UTC).date()))
+    seen, pictures = asyncio.run(inspect(spec, limits, today=datetime.now(UTC).date()))
+    # Before anything is cut: half of a secret is not recognised.
+    found = msgspec.convert(redact_values(msgspec.to_builtins(seen)), Inspection)
     if args.html is not None:
         atomic_write(args.html, as_page(found, pictures).encode())
     if args.json:

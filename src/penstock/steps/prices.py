@@ -14,8 +14,9 @@ from penstock.cost.prices import Prices, load_prices, node_key
 from penstock.cost.refreshing import Found, Wanted, wanted_of, write_found
 from penstock.cost.values import Machine, PriceRow
 from penstock.errors import ConfigError, SourceError
+from penstock.secrets import redact, redact_values
 from penstock.steps.options.prices import PricesOptions
-from penstock.texts import counted
+from penstock.texts import counted, did_you_mean
 
 NAME = "prices"
 
@@ -39,13 +40,15 @@ def run(args: PricesOptions) -> int:
         return _machines(args, prices)
     rows = [row for row in prices.rows if _is_chosen(args, row)]
     if not rows:
-        raise ConfigError(f"there is no price{_chosen(args)}", fix="see what there is with `penstock prices list`")
+        known = prices.regions()
+        meant = did_you_mean(args.region, known) if args.region and args.region not in known else ""
+        raise ConfigError(f"there is no price{_chosen(args)}", fix=f"{meant}see all with `penstock prices list`")
     if args.action == "check":
         return _check(args, prices, rows, today)
     if args.json:
-        sys.stdout.write("".join(f"{json.dumps(_as_json(row))}\n" for row in rows))
+        sys.stdout.write("".join(f"{json.dumps(redact_values(_as_json(row)))}\n" for row in rows))
     else:
-        sys.stdout.write(_table([_HEAD, *(_cells(row) for row in rows)]))
+        sys.stdout.write(redact(_table([_HEAD, *(_cells(row) for row in rows)])))
     return 0
 
 
@@ -139,9 +142,9 @@ def _machines(args: PricesOptions, prices: Prices) -> int:
     if not found:
         raise ConfigError("nothing is known of such a machine", fix="see all with `penstock prices list --machines`")
     if args.json:
-        sys.stdout.write("".join(f"{json.dumps(_machine_json(each))}\n" for each in found))
+        sys.stdout.write("".join(f"{json.dumps(redact_values(_machine_json(each)))}\n" for each in found))
     else:
-        sys.stdout.write(_table([_MACHINE_HEAD, *(_machine_cells(each) for each in found)]))
+        sys.stdout.write(redact(_table([_MACHINE_HEAD, *(_machine_cells(each) for each in found)])))
     return 0
 
 

@@ -29,7 +29,7 @@ from penstock.report.tables import Table
 from penstock.steps._shared import common
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_bill_metrics
-from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
+from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node, warn_of_region
 from penstock.steps._shared.run_figures import TOO_LARGE, untrue
 from penstock.steps._shared.run_left import Left, read_left
 from penstock.steps._shared.run_root import open_run_root
@@ -97,6 +97,8 @@ def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> Cos
     setting = replace(setting, co2=args.co2, grid_gco2_per_kwh=args.grid_gco2_per_kwh)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
         check_region(setting.region, prices)
+        if not args.in_job:
+            warn_of_region(setting.region, prices, step=NAME)
     if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
     attempts = (*left.attempts, *_own_attempts(args))

@@ -69,6 +69,45 @@ def test_a_region_without_prices_of_its_own_takes_those_of_another() -> None:
         check_region(region, load_prices())
 
 
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("us-east-1", ""),
+        ("us-esat-1", "no price of the region 'us-esat-1'; did you mean 'us-east-1'? (prices are those of other"),
+    ],
+)
+def test_prices_of_other_regions_are_told_before_anything(
+    tmp_path: Path, region: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated = ("--size", "1TB", "--objects", "1000", "--compute-hours", "1", "--rate", "100MB/s")
+    assert main(["forecast", *stated, "--price-region", region]) == 0
+    forecast = capsys.readouterr().out
+    main(
+        [
+            "run",
+            "--source",
+            str(tmp_path / "none"),
+            "--task",
+            "images",
+            "--out",
+            str(tmp_path / "out"),
+            "--price-region",
+            region,
+        ]
+    )
+    warned = capsys.readouterr().err
+    for text in (forecast, warned):
+        assert told in text
+        assert ("did you mean" in text) == bool(told)
+
+
+def test_a_region_that_is_mistyped_is_named_where_prices_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "list", "--region", "us-esat-1"]) == ConfigError.exit_code
+    assert "did you mean 'us-east-1'?" in capsys.readouterr().err
+    assert main(["prices", "list", "--region", "us-east-1", "--item", "none"]) == ConfigError.exit_code
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_steps_record_the_node_that_they_ran_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_NODE_INSTANCE_TYPE", "g6.xlarge")
     monkeypatch.setenv("PENSTOCK_NODE_REGION", "us-west-2")

@@ -19,7 +19,18 @@ from penstock.texts import nearest
 
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]{1,2}|[a-z]+(?:-[a-z]+)+[0-9]{1,2}")
 """As AWS or Google name one."""
-__all__ = ["check_region", "cost_setting", "endpoint_paid", "setting_here", "warn_of_node", "warn_of_prices"]
+OTHERS_TAKEN = "(prices are those of other regions)"
+__all__ = [
+    "OTHERS_TAKEN",
+    "check_region",
+    "cost_setting",
+    "endpoint_paid",
+    "region_told",
+    "setting_here",
+    "warn_of_node",
+    "warn_of_prices",
+    "warn_of_region",
+]
 
 
 def cost_setting(args: BillOptions, instance_type: str | None) -> CostSetting:
@@ -66,15 +77,35 @@ def check_region(region: str | None, prices: Prices) -> None:
     Raises:
         ConfigError: there is no such region.
     """
-    known = prices.regions()
-    if region is None or region in known or re.fullmatch(_REGION, region):
+    told = region_told(region, prices)
+    if not told or (region is not None and re.fullmatch(_REGION, region)):
         return
-    near = nearest(region, known)
     raise ConfigError(
-        f"there is no price of the region {region!r}{f'; did you mean {near!r}?' if near else ''}",
-        fix=f"leave --price-region out, or pass one that has prices ({', '.join(known) or 'none has'}), a region of "
-        "AWS or Google Cloud, or a price file of your own with --prices",
+        told,
+        fix="leave --price-region out, or pass one that has prices "
+        f"({', '.join(prices.regions()) or 'none has'}), a region of AWS or Google Cloud, or a price file of your own "
+        "with --prices",
     )
+
+
+def region_told(region: str | None, prices: Prices) -> str:
+    """Say that nothing has a price in a region, and which it may be meant for; the empty text where something has."""
+    known = prices.regions()
+    if region is None or region in known:
+        return ""
+    near = nearest(region, known)
+    return f"there is no price of the region {region!r}{f'; did you mean {near!r}?' if near else ''}"
+
+
+def warn_of_region(region: str | None, prices: Prices, *, step: str) -> None:
+    """Warn on standard error of a region that prices of others are taken for.
+
+    Raises:
+        ConfigError: there is no such region.
+    """
+    check_region(region, prices)
+    if told := region_told(region, prices):
+        sys.stderr.write(f"penstock {step}: warning: {told} {OTHERS_TAKEN}\n")
 
 
 def warn_of_prices(args: JobOptions) -> None:
@@ -84,7 +115,7 @@ def warn_of_prices(args: JobOptions) -> None:
         ConfigError, RecordError: the options, or the price file, are none.
     """
     setting, prices = cost_setting(args, args.instance_type), load_prices(args.prices)
-    check_region(setting.region, prices)
+    warn_of_region(setting.region, prices, step="run")
     if setting.node_usd_per_hour is None:
         warn_of_node(setting.instance_type, prices, step="run")
 

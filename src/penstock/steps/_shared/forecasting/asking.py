@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from penstock.sources import find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
 from penstock.steps._shared.forecasting.probing import probe
-from penstock.steps._shared.pricing import check_region, endpoint_paid
+from penstock.steps._shared.pricing import OTHERS_TAKEN, check_region, endpoint_paid, region_told
 from penstock.steps.options.forecast import ForecastOptions
 from penstock.texts import did_you_mean
 from penstock.units import GIB, MIB
@@ -69,8 +69,8 @@ def forecasts(
     nodes = _nodes(args, prices)
     if args.probe:
         measured = _probed(args, data)
-    demand = dataclasses.replace(demand, again_share=measured.again_share, done_share=done_share)
-    demand = dataclasses.replace(demand, noted=(*demand.noted, *noted))
+    demand = replace(demand, again_share=measured.again_share, done_share=done_share)
+    demand = replace(demand, noted=(*demand.noted, *noted))
     link = _link(args, measured)
     _check_network(nodes, link, prices)
     try:
@@ -130,9 +130,9 @@ def _forecast(
     )
     market = _market(args, prices, data, node)
     if data.source is not None and find_scheme(data.source.uri).tariff != market.tariff:
-        demand = dataclasses.replace(demand, storage_classes={})  # they mean nothing at another store's prices
+        demand = replace(demand, storage_classes={})  # they mean nothing at another store's prices
     found = forecast_ways(demand, link, node, places, market, paths=args.way)
-    found = dataclasses.replace(found, asked=data.words)
+    found = replace(found, asked=data.words)
     if not args.co2:
         return found
     given = args.grid_gco2_per_kwh
@@ -140,6 +140,13 @@ def _forecast(
 
 
 def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
+    """Return whose prices are taken, with what there is to say of that."""
+    found = _seller(args, prices, data, node)
+    far = region_told(args.price_region, prices)
+    return replace(found, told=f"{found.told}. T{far[1:]} {OTHERS_TAKEN}".removeprefix(". ")) if far else found
+
+
+def _seller(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
     """Return whose prices are taken: of the store that is read; where none is named, that of the node's own cloud."""
     if data.source is None:
         scheme = find_scheme("s3://" if args.source_prices == "s3" else _STORES.get(node.provider, "s3://"))
