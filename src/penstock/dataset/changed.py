@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from penstock.dataset.columns import dropped, names_in, renamed, selected
-from penstock.dataset.functions import Batched, Filter
 from penstock.dataset.sharded import Sharded
 from penstock.stream.checks import called_with, count, flag
 from penstock.stream.options import names_checked
@@ -43,6 +41,8 @@ class Changed(Sharded):
         Args:
             function: of a value as it is there, behind ``map`` before it; it should say the same each time.
         """
+        from penstock.dataset.functions import Filter  # here, as in what follows: most datasets have none
+
         called_with("function", function, "value")
         return self._with(Filter(function))
 
@@ -83,6 +83,8 @@ class Changed(Sharded):
         Raises:
             ConfigError: the format has none, or it is no list of names.
         """
+        from penstock.dataset.columns import selected
+
         return selected(cast("Dataset", self), names)
 
     @names_checked
@@ -95,6 +97,8 @@ class Changed(Sharded):
         Raises:
             ConfigError: there are none, or two columns would have one name.
         """
+        from penstock.dataset.columns import renamed
+
         return renamed(cast("Dataset", self), names)
 
     @names_checked
@@ -107,6 +111,8 @@ class Changed(Sharded):
         Raises:
             ConfigError: there are none.
         """
+        from penstock.dataset.columns import dropped, names_in
+
         return dropped(cast("Dataset", self), names_in("drop", names))
 
     def mapped(self, function: Callable[[Any], Any]) -> Dataset:
@@ -126,6 +132,8 @@ def batched(
     Raises:
         ConfigError: an argument cannot be used.
     """
+    from penstock.dataset.functions import Batched
+
     has_chance = flag("rng", rng)
     called_with("function", function, "values", *(["rng"] if has_chance else []))
     if rows is None:

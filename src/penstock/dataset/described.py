@@ -14,9 +14,7 @@ import numpy as np
 from torch.utils.data import default_collate
 
 from penstock.dataset.changed import Changed
-from penstock.dataset.describing import told_of
 from penstock.dataset.format_options import options_json, plain_options
-from penstock.dataset.functions import Chain, CollateLeft, Filter, parted
 from penstock.dataset.sharded import Shelf
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
 from penstock.dataset.text_verbs import TextVerbs
@@ -31,7 +29,6 @@ from penstock.stream import checks
 from penstock.stream.checks import called_with, choice, count
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.words import in_python
-from penstock.temporary import TemporaryFolder
 from penstock.units import GIB
 
 if TYPE_CHECKING:
@@ -91,6 +88,8 @@ class Dataset(Changed, TextVerbs):
     _shelf: Shelf = field(default_factory=Shelf, init=False)
 
     def __repr__(self) -> str:
+        from penstock.dataset.describing import told_of  # here: few are shown
+
         return told_of(self)
 
     @names_checked
@@ -181,6 +180,7 @@ class Dataset(Changed, TextVerbs):
         from penstock.stream.choosing import chosen  # here, as in ``loader``: shards need none of it
         from penstock.stream.listing import listing_of
         from penstock.stream_listing import ListingProcess
+        from penstock.temporary import TemporaryFolder
 
         kept = None if path is None else Path(checks.path("path", path, like="a file's name"))
         with in_python(), TemporaryFolder("penstock-manifest-") as folder:
@@ -273,11 +273,16 @@ class Dataset(Changed, TextVerbs):
         given |= {name: value for name, value in usual.items() if given[name] is None}
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
-        of_values, of_batches = parted(self.functions)
-        if of_values:
-            given["transform"] = Chain(functions=of_values, transform=given["transform"])
         given["decode"] = self._decode(augments=self.data.split == "train")
         data = replace(self.data, task=self.task, task_options=self._task_options())
+        return options_of(given, data=data) if not self.functions else self._with_functions(given, data)
+
+    def _with_functions(self, given: Mapping[str, Any], data: Data) -> Options:
+        from penstock.dataset.functions import Chain, CollateLeft, Filter, parted  # here: most datasets have none
+
+        of_values, of_batches = parted(self.functions)
+        if of_values:
+            given = {**given, "transform": Chain(functions=of_values, transform=given["transform"])}
         made = options_of(given, data=data)
         if not of_batches and not any(isinstance(each, Filter) for each in of_values):
             return made

@@ -12,10 +12,11 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from penstock.dataset.asking import end_asking
 from penstock.dataset.shard_ahead import Ahead, Feed
 from penstock.dataset.shard_pass import Pass, Room
 from penstock.errors import ProcessLost
@@ -24,35 +25,17 @@ from penstock.lazy import imported
 from penstock.manifest import Extent
 from penstock.ranges.here import Begun, Reads
 from penstock.ranges.loop import LoopThread
-from penstock.sources import ObjectSource, find_scheme, open_source
-from penstock.sources.scheme import INVENTORY_OPTIONS
-from penstock.stream.options import Data, Options
+from penstock.sources import open_source
+from penstock.stream.options import Options
 from penstock.stream.words import in_python
-from penstock.tasks.limit_options import LimitOptions
 
-__all__ = ["FoundShards", "may_find"]
+__all__ = ["FoundShards"]
 
 MOST_EXTENTS_KEPT: Final = 1 << 14
 """Of shards that were indexed, beside those of the last one."""
 MOST_READY: Final = 4
 MOST_READY_BYTES: Final = 8 << 20
 """Of the first extent of a shard that is made ready."""
-
-
-def may_find(options: Options, kind: Format) -> bool:
-    """Tell whether objects are shards as they are found: what is asked for says nothing of what lies in them."""
-    data, scheme = options.data, find_scheme(options.source.uri)
-    return (
-        by_object(kind) is not None
-        and scheme.may_fork
-        and not options.environment
-        and not INVENTORY_OPTIONS.keys() & options.source.options.keys()
-        and options.manifest_folder is None
-        and options.on_bad_sample == "fail"
-        and data.task == "objects"
-        and (data.limits, data.fractions, data.split) == (LimitOptions(), Data().fractions, "train")
-        and data.choice.is_empty
-    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -80,6 +63,8 @@ class FoundShards:
     """Shards that are objects.
 
     Args:
+        begun: the thread that reads, and the source; ended by ``close``, and where this fails.
+        ready: done when the source can be listed.
         options: that ``may_find`` takes.
         kind: of the objects.
 
@@ -87,22 +72,22 @@ class FoundShards:
         PenstockError: the source could not be listed.
     """
 
-    def __init__(self, options: Options, kind: Format) -> None:
+    def __init__(self, begun: Begun, ready: Future[None], options: Options, kind: Format) -> None:
         self._kind = kind
         self._reads: ByObject | None = by_object(kind)
-        source = open_source(options.source, purpose="data")
-        own = _Own(begun=(LoopThread(), source))
-        self._owns = {os.getpid(): own}
+        self._owns = {os.getpid(): _Own(begun=begun)}
+        loop, source = begun
         try:
-            # It is asked while modules are imported that list it, or read what is found.
-            own.begun[0].submit(source.get_ready())
             listing = imported("penstock.dataset.finding")
-            running = own.begun[0].submit(listing.find_shards(source, options, kind))
+            running = loop.submit(listing.find_shards(source, options, kind))
+            imported("penstock.dataset.shard_rows")
+            wait({ready})
+            loop.give_way()  # what follows may hold the interpreter for longer than an answer takes
             for module in reads_by(kind):
                 imported(module)
             self._infos = {info.key: info for info in running.result()}
         except BaseException:
-            _end(*own.begun)
+            end_asking(*begun)
             raise
         self.spec = source.spec
         self.names = tuple(self._infos)
@@ -155,7 +140,7 @@ class FoundShards:
             own.wanted.clear()
         for feed in ready:
             feed.close()
-        _end(*own.begun)
+        end_asking(*own.begun)
 
     def _own(self) -> _Own:
         pid = os.getpid()
@@ -263,14 +248,3 @@ class FoundShards:
             if name in own.wanted:
                 own.ready[name] = feed
                 feed.begin()
-
-
-def _end(loop: LoopThread, source: ObjectSource) -> None:
-    """Close a source in the thread that it is read in, and end the thread."""
-
-    async def close() -> None:
-        source.close()
-
-    with contextlib.suppress(RuntimeError):  # it was ended before
-        loop.run(close())
-    loop.close()

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import msgspec
 
-from penstock.dataset.found_shards import FoundShards, may_find
-from penstock.dataset.functions import change_of
-from penstock.dataset.shard_rows import ShardRows
+from penstock.dataset.asking import begin_asking, end_asking, may_find
 from penstock.errors import ConfigError, StreamMisused
 from penstock.formats.registry import open_format
+from penstock.lazy import imported
 from penstock.stream.checks import count, shown
 from penstock.stream.options import Options
 from penstock.stream.words import in_python
@@ -24,6 +23,8 @@ from penstock.texts import counted, did_you_mean, printable
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
     from penstock.dataset.listed_shards import Catalog
+    from penstock.dataset.shard_rows import ShardRows
+    from penstock.formats.protocols import Format
 
 __all__ = ["ShardInfo", "Shards"]
 
@@ -78,7 +79,7 @@ class Shards:
         manifest_folder: str | os.PathLike[str] | None = None,
         manifest_hours: float = 24.0,
     ) -> None:
-        self.change: Callable[[Any], Any] | None = change_of(dataset.functions)
+        self.change: Callable[[Any], Any] | None = _change_of(dataset)
         self._format = dataset.format
         with in_python():
             options = dataset.opened_with({"manifest_folder": manifest_folder, "manifest_hours": manifest_hours})
@@ -143,7 +144,7 @@ class Shards:
                 f"row {first} of the shard {shown(found)}, which has {counted(num_rows, 'row')}",
                 fix=f"give a row from 0 to {num_rows}",
             )
-        return ShardRows(self, found, self._catalog.feed(found, first), first)
+        return self._rows(found, first)
 
     def shard_info(self, name: str) -> ShardInfo:
         """Return what is known of a shard; types of columns are those of its first row, which is read for that.
@@ -188,6 +189,11 @@ class Shards:
         """Forget a manifest that was kept, where an error shows that it is no longer what is there."""
         self._catalog.note_error(error)
 
+    def _rows(self, name: str, first: int, *, one: bool = False) -> ShardRows:
+        from penstock.dataset.shard_rows import ShardRows  # here: the source is asked before
+
+        return ShardRows(self, name, self._catalog.feed(name, first, one=one), first)
+
     def _known(self, name: str) -> str:
         if self._is_closed:
             raise ConfigError("these shards are closed", fix="make others with shards()")
@@ -203,7 +209,7 @@ class Shards:
     def _columns_of(self, name: str) -> Mapping[str, str] | None:
         """Return the columns of a shard's first row; None where no row is left of it."""
         if name not in self._columns:
-            with ShardRows(self, name, self._catalog.feed(self._known(name), 0, one=True), 0) as rows:
+            with self._rows(self._known(name), 0, one=True) as rows:
                 value = next(rows, _NOTHING)
             row = value if isinstance(value, Mapping) else {}
             found = None if value is _NOTHING else {str(each): _type(row[each]) for each in row}
@@ -216,10 +222,30 @@ def _catalog_of(dataset: Dataset, options: Options) -> Catalog:
     if dataset.task == "objects" and not dataset.patterns:
         kind = open_format(dataset.format, dataset.options)
         if may_find(options, kind):
-            return FoundShards(options, kind)
+            return _found(options, kind)
     from penstock.dataset.listed_shards import ListedShards  # here: it knows windows
 
     return ListedShards(options)
+
+
+def _found(options: Options, kind: Format) -> Catalog:
+    """Return shards as they are found; what finds them is imported while the source is asked for the first."""
+    begun, ready = begin_asking(options)
+    try:
+        made = imported("penstock.dataset.found_shards").FoundShards
+    except BaseException:
+        end_asking(*begun)
+        raise
+    found: Catalog = made(begun, ready, options, kind)
+    return found
+
+
+def _change_of(dataset: Dataset) -> Callable[[Any], Any] | None:
+    if not dataset.functions:
+        return None
+    from penstock.dataset.functions import change_of  # here: most datasets have none
+
+    return change_of(dataset.functions)
 
 
 def _type(value: Any) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from penstock.column_chunks import Chunk, column_chunks
 from penstock.errors import HeaderMismatch
 from penstock.formats.parquet import Parquet
-from penstock.formats.parquet.format import fetch_footer
+from penstock.formats.parquet.indexing import fetch_footer
 from penstock.inspection.budget import Budgeted
 from penstock.inspection.found import Column
 from penstock.inspection.peeked import Peeked

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
         rows_in_order,
         stream_rows,
     )
+    from penstock.plan.passes import MOST_PASSES, usual_part_bytes
     from penstock.plan.permutation import BlockPermutation, Permutation
     from penstock.plan.repeating import (
-        MOST_PASSES,
         WindowPart,
         check_repeat,
         choose_repeat,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         turn_at,
         turn_end,
         turn_of,
-        usual_part_bytes,
     )
     from penstock.plan.split import SplitRule, left_to_cut, nearest_seed, row_ranks, split_rule
 else:
@@ -51,9 +50,9 @@ else:
             "mixing": "check_mixed_lanes most_mixed",
             "nodes": "node_order stream_indices window_extents window_indices",
             "order": "check_shuffle choose_blocks choose_mix locate make_order rows_between rows_in_order stream_rows",
+            "passes": "MOST_PASSES usual_part_bytes",
             "permutation": "BlockPermutation Permutation",
-            "repeating": "MOST_PASSES WindowPart check_repeat choose_repeat parts_from turn_at turn_end turn_of "
-            "usual_part_bytes",
+            "repeating": "WindowPart check_repeat choose_repeat parts_from turn_at turn_end turn_of",
             "split": "SplitRule left_to_cut nearest_seed row_ranks split_rule",
         },
     )

@@ -6,7 +6,8 @@ from penstock.manifest import ManifestInfo
 from penstock.options.plan import ShuffleOptions
 from penstock.options.window import USUAL_WINDOW_BYTES
 from penstock.plan.order import choose_blocks, choose_mix
-from penstock.plan.repeating import choose_repeat, usual_part_bytes
+from penstock.plan.passes import usual_part_bytes
+from penstock.plan.repeating import choose_repeat
 from penstock.records import Plan, Repeat, Shuffle
 
 __all__ = ["make_plan"]

@@ -18,16 +18,14 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
 from penstock.plan.nodes import share_extents, share_positions, window_extents
+from penstock.plan.passes import MOST_PASSES
 from penstock.plan.permutation import Permutation
 from penstock.records import Order, RankShare, Repeat, Segment
 
-__all__ = ["MOST_PASSES", "Parts", "WindowPart", "check_repeat", "choose_repeat", "num_parts", "parts_from", "parts_of"]
-__all__ += ["turn_at", "turn_end", "turn_of", "usual_part_bytes"]
+__all__ = ["Parts", "WindowPart", "check_repeat", "choose_repeat", "num_parts", "parts_from", "parts_of"]
+__all__ += ["turn_at", "turn_end", "turn_of"]
 
-MOST_PASSES = 1 << 16
 CACHED_EPOCHS = 8
-WINDOW_SHARE = 0.35
-"""Of a window that a part takes: two parts beside what streams."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,11 +78,6 @@ def check_repeat(repeat: Repeat) -> None:
             f"parts of {repeat.part_extents} extents, read {repeat.passes} times each, cannot be made",
             fix=f"give parts of at least one, and 1 to {MOST_PASSES} times",
         )
-
-
-def usual_part_bytes(window_bytes: int) -> int:
-    """Return the size of parts for a window: it holds two of them beside what streams."""
-    return int(window_bytes * WINDOW_SHARE)
 
 
 def choose_repeat(*, passes: int, part_bytes: int, mean_extent_bytes: float) -> Repeat | None:

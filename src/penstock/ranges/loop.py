@@ -7,11 +7,13 @@ import contextlib
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 __all__ = ["LoopThread"]
 
 T = TypeVar("T")
+TURNS: Final = 8
+"""Of a loop, in which a task goes on, and another that it made, connects and sends."""
 
 
 class LoopThread:
@@ -51,6 +53,10 @@ class LoopThread:
             running.cancel()
             raise
 
+    def give_way(self) -> None:
+        """Wait until what can go on has asked for what it needs next, on connections that may have to be opened."""
+        self.run(_take_turns())
+
     def close(self) -> None:
         """End it, and wait for that; what runs is cancelled."""
         with self._lock:
@@ -61,6 +67,11 @@ class LoopThread:
                 loop.call_soon_threadsafe(loop.stop)
             if thread is not threading.current_thread():
                 thread.join()
+
+
+async def _take_turns() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -59,29 +59,30 @@ _OF_TASKS += ("window-seconds", "stride-seconds", "crop-seconds", "evaluation-cr
 _OF_TASKS += tuple(f"{part}-{of}" for part in ("train", "valid", "test", "target") for of in ("releases", "subjects"))
 _OF_TASKS += ("channel-numbers", "channel-count", "band-pass", "high-pass", "low-pass", "filter-context")
 _OF_TASKS += ("exclude-subjects", "unpaired-share", "video-folder", "audio-folder", "group-separator")
-_OPTION = re.compile(r"(?:--option |the options? (?!(?:and|of|that|or)\b))([a-z]+(?:-[a-z]+)*)(?![\w-])")
-_BARE = re.compile(rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])")
+# Patterns are compiled when an error is told: none is, as a rule.
+_OPTION = r"(?:--option |the options? (?!(?:and|of|that|or)\b))([a-z]+(?:-[a-z]+)*)(?![\w-])"
+_BARE = rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])"
 _NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))
-_FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
-_NAMED = re.compile(r"--option ([a-z]+(?:_[a-z]+)+)(?=\W)")
+_FLAG = rf"(?<![^\s`('])--({_NAMES})(?![\w-])"
+_NAMED = r"--option ([a-z]+(?:_[a-z]+)+)(?=\W)"
 _WHOLE_BATCHES = {
     ", which loading workers need": ", the whole batch that is decoded",
     ", a smaller --batch-size, or --workers 0": " or a smaller --batch-size",
     ", or make the plan with other --lanes": "",
 }
 """Whatever the workers, a stream frees a batch's samples together, since its decoder is the caller's own."""
-_STEP = re.compile(r"`penstock (?:list|prefetch)[^`]*`")
+_STEP = r"`penstock (?:list|prefetch)[^`]*`"
 
 
 def python_words(text: str) -> str:
     """Return a message with arguments in the place of flags."""
     for said, true in _WHOLE_BATCHES.items():
         text = text.replace(said, true)
-    text = _STEP.sub(lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)
-    text = _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
-    text = _NAMED.sub(r"\1", text)
-    text = _OPTION.sub(lambda found: found[1], text)
-    return _BARE.sub(lambda found: _OF_COLUMNS.get(found[1], found[1].replace("-", "_")), text)
+    text = re.sub(_STEP, lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)
+    text = re.sub(_FLAG, lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
+    text = re.sub(_NAMED, r"\1", text)
+    text = re.sub(_OPTION, lambda found: found[1], text)
+    return re.sub(_BARE, lambda found: _OF_COLUMNS.get(found[1], found[1].replace("-", "_")), text)
 
 
 @contextlib.contextmanager

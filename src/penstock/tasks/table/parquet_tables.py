@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from penstock.errors import DataError
 from penstock.files import ScratchFile
 from penstock.formats.parquet.footer import as_file, row_groups
-from penstock.formats.parquet.format import choose_leaves, fetch_footer, footer_of, group_extent, lies
+from penstock.formats.parquet.indexing import choose_leaves, fetch_footer, footer_of, group_extent, lies
 from penstock.formats.parquet.rows import read_rows
 from penstock.formats.protocols import Store
 from penstock.manifest import Extent
