@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import wait
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from penstock.dataset.listed_shards import ListedShards
 from penstock.dataset.shards import Shards
 from penstock.errors import ConfigError, DataError, PenstockError, SourceChanged, StreamMisused
 from penstock.ranges import RangeReader, ReadingProcess
+from penstock.ranges.loop import LoopThread
 from support.formats import FORMATS, NUM_ROWS, plain, text_lines, zip_file
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
@@ -346,6 +349,34 @@ def test_shards_that_are_objects_need_no_process(
         penstock.of_format(name, "s3://b/no-such", endpoint_url=server.url, region="us-east-2", anonymous=True).shards()
     assert threads() <= before
     assert capfd.readouterr() == ("", "")
+
+
+def test_shards_that_nobody_refers_to_end_also_where_their_own_thread_finds_that(server: SmallS3) -> None:
+    before = threads()
+
+    def dropped() -> LoopThread:
+        shards = on_server(server, "jsonl").shards()
+        rows = shards.open_shard(shards.shard_names[0])
+        next(rows)
+        in_a_cycle: list[Any] = [rows, shards]
+        in_a_cycle.append(in_a_cycle)
+        assert isinstance(shards._catalog, FoundShards)
+        return shards._catalog._own().begun[0]
+
+    async def search() -> None:
+        gc.collect()
+
+    gc.disable()
+    try:
+        searching = dropped().submit(search())
+        assert threads() - before
+        wait({searching}, timeout=30)  # an answer that comes may begin a search as well
+    finally:
+        gc.enable()
+    give_up = time.monotonic() + 30
+    while not threads() <= before:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def test_a_shard_is_asked_for_alone_and_once(server: SmallS3) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from penstock.formats.protocols import Format, by_object
@@ -48,10 +47,4 @@ def begin_asking(options: Options) -> tuple[Begun, Future[None]]:
 
 def end_asking(loop: LoopThread, source: ObjectSource) -> None:
     """Close a source in the thread that it is read in, and end the thread."""
-
-    async def close() -> None:
-        source.close()
-
-    with contextlib.suppress(RuntimeError):  # it was ended before
-        loop.run(close())
-    loop.close()
+    loop.close(source.close)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
@@ -23,7 +22,7 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a search for garbage may close it while this thread holds it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -57,16 +56,25 @@ class LoopThread:
         """Wait until what can go on has asked for what it needs next, on connections that may have to be opened."""
         self.run(_take_turns())
 
-    def close(self) -> None:
-        """End it, and wait for that; what runs is cancelled."""
+    def close(self, last: Callable[[], None] = lambda: None) -> None:
+        """End it, and wait for that; what runs is cancelled.
+
+        It may be called by whoever finds that nobody refers to it any more: a search for garbage is made by any thread,
+        also by this one in the midst of anything, where nothing of it can be waited for.
+
+        Args:
+            last: called in it before that, once.
+        """
         with self._lock:
-            loop, thread, self._is_closed = self._loop, self._thread, True
-            self._loop = self._thread = None
+            was_closed, self._is_closed = self._is_closed, True
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(loop.stop)
+            loop.call_soon_threadsafe(last)
+            loop.call_soon_threadsafe(loop.stop)
             if thread is not threading.current_thread():
                 thread.join()
+        elif not was_closed:
+            last()
 
 
 async def _take_turns() -> None:
