@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from penstock.dataset.columns import stored_name
 from penstock.errors import ConfigError
 from penstock.formats.registry import format_options, usual_split
 from penstock.stream import checks
@@ -72,6 +71,8 @@ def _by_column(dataset: Dataset, by: Any) -> Dataset:
             f"by {shown(by)}",
             fix=f"give 'sample', 'group', 'folder', {of_column}or a function of a key that gives text",
         )
+    from penstock.dataset.columns import stored_name  # here: few are split by a column
+
     column = stored_name(by, dataset.functions) if option == _OPTION else by
     made = replace(dataset, options={**dataset.options, option: checks.text("by", column, like="patient")})
     if dataset.group_option:
