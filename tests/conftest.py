@@ -6,8 +6,10 @@ import gc
 import os
 import signal
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -76,6 +78,25 @@ def children_are_forked() -> Iterator[None]:
     """Prefetchers and listings are forked from a process that has imported all: where their start is not the point."""
     with forked_children():
         yield
+
+
+@pytest.fixture
+def shards_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Shards that a test opens end with it: where it fails, its error refers to them for as long as it is kept."""
+    from penstock.dataset.shards import Shards
+
+    made: list[Any] = []
+    make = Shards.__init__
+
+    def made_by(self: Shards, *args: Any, **options: Any) -> None:
+        make(self, *args, **options)
+        made.append(weakref.ref(self))
+
+    monkeypatch.setattr(Shards, "__init__", made_by)
+    yield
+    for shards in (each() for each in made):
+        if shards is not None:
+            shards.close()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from penstock.formats.registry import open_format
 from support.formats import FORMATS
 from support.ranges import Ranges
 
-pytestmark = pytest.mark.usefixtures("children_are_forked")
+pytestmark = pytest.mark.usefixtures("children_are_forked", "shards_are_closed")
 
 NUM_ROWS = 60
 

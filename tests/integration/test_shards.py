@@ -36,7 +36,7 @@ from penstock.ranges.loop import LoopThread
 from support.formats import FORMATS, NUM_ROWS, plain, text_lines, zip_file
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
-pytestmark = pytest.mark.usefixtures("children_are_forked")
+pytestmark = pytest.mark.usefixtures("children_are_forked", "shards_are_closed")
 
 
 @pytest.fixture(scope="module")
