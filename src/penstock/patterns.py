@@ -83,6 +83,8 @@ def has_choices(pattern: str) -> bool:
 
 def is_hidden(key: str) -> bool:
     """Tell whether a key is a file system's or a program's own: below ``.name`` or ``__MACOSX``."""
+    if not (key.startswith(".") or "/." in key or "__MACOSX" in key):  # as most are: archives have millions of names
+        return False
     return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in key.split("/"))
 
 

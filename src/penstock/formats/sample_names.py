@@ -45,7 +45,7 @@ def why_left_out(name: str, *, is_alone: bool = False) -> str:
         return "a system's own"
     if is_alone:
         return ""
-    if _META.match(name):
+    if name.startswith("__") and _META.match(name):
         return "of the file, not of a sample"
     if name.lower().endswith(f".{KEY}"):
         return f"is named {KEY}, which is the sample's own name"
