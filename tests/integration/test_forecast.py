@@ -302,6 +302,7 @@ STATED = ("--size", "1GB", "--objects", "10")
         ([*STATED, "--samples-per-second", "1", "--rate", "1MB/s"], 2, "--samples-per-second says nothing of --size"),
         (["data", "--objects", "3", "--compute-hours", "1", "--rate", "1MB/s"], 2, "--objects says nothing of a URI"),
         (["--manifest", "m", "--requests-per-object", "3", "--rate", "1MB/s"], 2, "nothing of --manifest"),
+        (["s3://b/d", "--storage-class", "GLACIER_IR", "--rate", "1MB/s"], 2, "--storage-class says nothing of a URI"),
         ([*STATED, "--compute-hours", "nan", "--rate", "1MB/s"], 2, "'nan'"),
         ([*STATED, "--compute-hours", "1e300", "--rate", "1MB/s"], 2, "too much to be forecast"),
         ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--box-usd-per-hour", "1e308"], 2, "1,000,000,000 USD"),

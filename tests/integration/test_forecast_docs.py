@@ -14,10 +14,11 @@ from penstock.cli import main
 PAGES = tuple(Path(__file__).parents[2] / name for name in ("docs/forecast.md", "README.md"))
 EXAMPLE = re.compile(r"```\n(penstock forecast --size [^`]+)```\n\n```text\n([^`]+)```\n")
 STATED = {
-    "window": ["12.05", "87.02", "19.90", "3.82", "1,566.22"],
+    "window": ["12.05", "87.02", "19.90", "3.82", "582.36", "1,566.22"],
     "stream": ["12.12", "90.62", "3.08", "1,637.57"],
-    "download-gp3": ["37.88", "45.82", "10.75", "196.52"],
+    "download-gp3": ["37.88", "45.82", "10.75", "97.60", "196.52"],
     "hybrid-50": ["15.81"],
+    "pack": ["74.81"],
     "staged": ["4.18"],
     "download-nvme": ["2.69"],
     "nat+cross-region": ["1,168.26"],
@@ -40,7 +41,7 @@ def printed(command: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {line.split()[0]: line for line in reversed(lines)}
 
 
-@pytest.mark.parametrize(("page", "number"), [(PAGES[0], 6), (PAGES[1], 1)], ids=["page", "readme"])
+@pytest.mark.parametrize(("page", "number"), [(PAGES[0], 7), (PAGES[1], 1)], ids=["page", "readme"])
 def test_every_command_prints_what_stands_below_it(
     page: Path, number: int, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
@@ -67,7 +68,7 @@ def test_the_lines_say_what_the_text_reckons() -> None:
     assert [line for line in lines if line.startswith("Up to")] == [
         f"Up to {epochs - 1} epoch{'s' if epochs > 2 else ''} streaming costs less; from {epochs} epochs on (E*) "
         f"downloading first ({disk}) does."
-        for epochs, disk in ((3, "download-gp3"), (2, "download-nvme"), (2, "download-gp3"))
+        for epochs, disk in ((3, "download-gp3"), (2, "download-nvme"), (2, "download-gp3"), (2, "download-gp3"))
     ]
 
 
@@ -76,6 +77,9 @@ def test_the_sums_of_the_text_are_right() -> None:
     assert round(20 * 0.526 + 400_000 * (1 + 9 * 0.95) * 0.0004 / 1000, 2) == 12.05
     assert round(51.46 * (0.526 + 1862.6 * 0.08 / 720), 2) == 37.72
     assert round((2 + 9 * 1.9) * 1e12 / 2**30) == 17_788
+    assert round(2e12 / 2**30 * 0.03, 2) == 55.88
+    assert round(2e12 / 2**30 * 0.03 * (1 + 9 * 0.95), 1) == 533.6
+    assert round(400_000 * (1 + 9 * 0.95) * 0.01 / 1000, 2) == 38.20
     assert round(17_788 * (0.045 + 0.02), 2) == 1156.22
     assert round(10_140 * 0.09 + 7_548 * 0.085, 2) == 1554.18
     assert round(10.5 + 200e6 * 0.0004 / 1000 + 20_000 * 0.005 / 1000, 2) == 90.6

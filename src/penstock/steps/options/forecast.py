@@ -53,6 +53,13 @@ class _Data(Options, group="dataset", in_pipelines=False):
         metavar="X",
         told="requests that an object takes (default: one up to 16 MiB, else one for each 8 MiB)",
     )
+    storage_class: str = option(
+        read=str,
+        default="",
+        metavar="NAME",
+        told="class of storage that they lie in, as the store calls it, like GLACIER_IR, stated (default: the usual "
+        "one; listings tell it themselves)",
+    )
 
 
 class ComputingOption(Options, group="forecast", change=Change.FREE):

@@ -15,6 +15,7 @@ from penstock.errors import ConfigError, EmptyListing
 from penstock.manifest import ManifestReader, SourceSpec
 from penstock.options.source import AccessOptions
 from penstock.options.words import as_words
+from penstock.records import ClassSize
 from penstock.sources import ObjectInfo, archived_told, open_source, sizes_by_class
 from penstock.steps._shared.common import source_from
 from penstock.steps._shared.forecasting.measured import Measured
@@ -81,6 +82,7 @@ def check_data(args: ForecastOptions) -> None:
         ("--plan", args.plan is not None, ("--manifest",)),
         ("--samples-per-second", bool(args.samples_per_second), ("--manifest",)),
         ("--objects", bool(args.objects), ("--size",)),
+        ("--storage-class", bool(args.storage_class), ("--size",)),
         ("--requests-per-object", bool(args.requests_per_object), ("--size", "a URI")),
         ("--probe", bool(args.probe), ("--manifest", "a URI")),
     )
@@ -164,7 +166,11 @@ def _stated(args: ForecastOptions) -> Data:
         raise ConfigError("--size is given, and not in how many objects", fix="add --objects, like 200000")
     each = math.ceil(args.size / args.objects)
     requests = args.objects * _requests(each, args)
-    return Data(demand=_demand(args.size, requests, args.objects, args.epochs), source=None)
+    demand = _demand(args.size, requests, args.objects, args.epochs)
+    if args.storage_class:
+        size = ClassSize(num_objects=args.objects, size_bytes=args.size)
+        demand = replace(demand, storage_classes={args.storage_class: size})
+    return Data(demand=demand, source=None)
 
 
 async def _listed(args: ForecastOptions) -> Data:
