@@ -19,6 +19,14 @@ from pathlib import Path
 
 MODULES = Path("/usr/lib/nginx/modules")
 START_SECONDS = 10
+SAVED_SECONDS = 0.05
+"""Time whose requests a server that takes only so many a second lets come at once."""
+_LIMITED = """
+      local taken, now = ngx.shared.taken, ngx.now()
+      local free = math.max(taken:get("free") or 0, now - %(saved_seconds)g)
+      if free > now then return ngx.exit(503) end
+      taken:set("free", free + %(each_seconds)g)
+"""
 LISTINGS = ".listings"
 """Folder beside the buckets: a page of a listing is BUCKET/PREFIX/PAGE.xml in it, the prefix written as in a URL."""
 
@@ -61,10 +69,11 @@ def free_ports(count: int) -> list[int]:
         return [int(found.getsockname()[1]) for found in sockets]
 
 
-def _server_block(port: int, root: Path, latency_seconds: float, failing_share: float) -> str:
+def _server_block(port: int, root: Path, latency_seconds: float, failing_share: float, per_second: float) -> str:
     slept = f"ngx.sleep({latency_seconds}) " if latency_seconds else ""
     failed = f"if math.random() < {failing_share} then return ngx.exit(503) end " if failing_share else ""
-    wait = f"access_by_lua_block {{ {slept}{failed}}}" if slept or failed else ""
+    limited = _LIMITED % {"saved_seconds": SAVED_SECONDS, "each_seconds": 1 / per_second} if per_second else ""
+    wait = f"access_by_lua_block {{ {slept}{failed}{limited}}}" if slept or failed or limited else ""
     return f"""
   server {{
     listen 127.0.0.1:{port} backlog=4096;
@@ -101,11 +110,14 @@ http {{
   open_file_cache_valid 1h;"""
 
 
-def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None, failing_share: float) -> str:
+def _config(
+    folder: Path, root: Path, ports: dict[float, int], log: Path | None, failing_share: float, per_second: float
+) -> str:
     access = f"log_format bytes '$status $body_bytes_sent';\n  access_log {log} bytes" if log else "access_log off"
-    servers = "".join(_server_block(port, root, latency, failing_share) for latency, port in ports.items())
-    return f"""{beginning(folder, with_lua=any(ports) or failing_share > 0)}
+    servers = "".join(_server_block(port, root, latency, failing_share, per_second) for latency, port in ports.items())
+    return f"""{beginning(folder, with_lua=any(ports) or failing_share > 0 or per_second > 0)}
   {access};
+  {"lua_shared_dict taken 64k;" if per_second else ""}
   map $args $page {{ default 0; "~(?:^|&)continuation-token=(?<token>[0-9]+)" $token; }}
 {servers}
 }}
@@ -114,7 +126,13 @@ def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None,
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, root: Path, latencies_seconds: list[float], *, log: Path | None = None, failing_share: float = 0.0
+    folder: Path,
+    root: Path,
+    latencies_seconds: list[float],
+    *,
+    log: Path | None = None,
+    failing_share: float = 0.0,
+    per_second: float = 0.0,
 ) -> Iterator[dict[float, str]]:
     """Serve ``root`` until left; gives an address for each added latency.
 
@@ -124,6 +142,7 @@ def serve(
         latencies_seconds: a port each.
         log: a line an answer: its status and the bytes of its body that were sent; None writes none.
         failing_share: of requests, listings too, that are answered with 503.
+        per_second: requests that are served, of all ports together; more are answered with 503. 0 serves all.
 
     Raises:
         RuntimeError: nginx did not start; the text holds what it said.
@@ -133,7 +152,7 @@ def serve(
     folder.mkdir(parents=True, exist_ok=True)
     ports = dict(zip(latencies_seconds, free_ports(len(latencies_seconds)), strict=True))
     config = folder / "nginx.conf"
-    config.write_text(_config(folder, root, ports, log, failing_share))
+    config.write_text(_config(folder, root, ports, log, failing_share, per_second))
     said = folder / "stderr.txt"
     with said.open("wb") as stderr:
         process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(config)], stderr=stderr)

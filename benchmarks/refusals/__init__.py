@@ -1,0 +1,1 @@
+"""How fast small objects come from a store that refuses some requests."""
