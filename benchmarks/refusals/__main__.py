@@ -168,10 +168,10 @@ def render(raw: dict[str, Any], options: argparse.Namespace) -> str:
         f"Objects of {options.sample_bytes >> 10} KiB by `penstock.Stream`, each request answered after "
         f"{options.latency * 1000:g} ms, over a link of {options.link / 1e6:g} MB/s: "
         f"{options.link / options.sample_bytes:.0f} objects a second. nginx answers 503 by chance, or whatever comes "
-        "faster than so many a second, but for what 50 ms save up; listings too. MB/s as downloaded, "
-        f"from the first batch on, for {options.seconds:g} s; medians of {options.rounds} round(s), all stores once in each, in an order of "
-        "chance. Right is: every sample once, with the bytes that lie there, no request given up, and as many requests in "
-        "Penstock's meters as in the server's log, but for those under way at the end.",
+        "faster than so many a second, but for what 50 ms save up; listings too. MB/s as downloaded, from the first "
+        f"batch on, for {options.seconds:g} s; medians of {options.rounds} round(s), all stores once in each, in an "
+        "order of chance. Right is: every sample once, with the bytes that lie there, no request given up, and as many "
+        "requests in Penstock's meters as in the server's log, but for those under way at the end.",
         "",
     ]
     for side in dict.fromkeys(cell.side for cell in _cells(options)):
