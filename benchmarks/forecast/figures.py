@@ -50,18 +50,19 @@ def why(told: dict[str, Any], missed: Compared) -> str:
 
 
 def _of_wall(forecast: dict[str, Any], actual: dict[str, Any]) -> list[tuple[float, str]]:
-    more = actual["bytes"] - forecast["bytes"]
-    tested = actual["test_bytes"] / forecast["rate_bytes_per_second"]
-    read = actual["bytes"] / forecast["rate_bytes_per_second"] - tested
-    epochs = actual["wall_seconds"] - actual["start_seconds"] - actual["test_seconds"]
-    unlike = epochs - max(actual["compute_seconds"], read)
+    rate = forecast["rate_bytes_per_second"]
+    tested = actual["test_bytes"] / rate
+    outside = actual["start_seconds"] + actual["test_seconds"]
+    took = actual["wall_seconds"] - outside
+    foreseen = forecast["wall_seconds"] - forecast["start_seconds"] - tested
+    computed = actual["compute_seconds"] - forecast["compute_seconds"]
+    read = (actual["bytes"] - forecast["bytes"]) / rate
+    why = f"{computed:,.2f} s more computing, and {read:,.2f} s for more bytes at the forecast's rate"
     return [
-        (unlike, "s beside what computing, or the bytes at the forecast's rate, account for"),
-        (actual["compute_seconds"] - forecast["compute_seconds"], "s more computing than forecast"),
-        (more / forecast["rate_bytes_per_second"], "s for more bytes than forecast"),
+        (took - foreseen, f"s more in the epochs than forecast ({why})"),
         (
-            actual["start_seconds"] + actual["test_seconds"] - tested - forecast["start_seconds"],
-            "s more before and behind the epochs than forecast, beside the bytes of the test split",
+            outside - tested - forecast["start_seconds"],
+            "s more before and behind them than forecast, beside the bytes of the test split",
         ),
     ]
 

@@ -52,7 +52,8 @@ def test_a_miss_is_told_by_its_largest_part_first() -> None:
     wall, num_bytes, requests = compare(told)
     assert [each.is_right for each in (wall, num_bytes, requests)] == [False, False, False]
     assert why(told, wall).startswith(
-        "4.50 s beside what computing, or the bytes at the forecast's rate, account for; 2.00"
+        "2.00 s more before and behind them than forecast, beside the bytes of the test split; 1.00 s more in the "
+        "epochs than forecast (0.20 s more computing, and 0.50 s"
     )
     assert why(told, num_bytes).startswith("0.40 MB of cut bodies and of listings; 0.10 MB of late answers")
     assert why(told, requests) == "18.00 made again after a fault; 2.00 made twice because they were late"
