@@ -40,6 +40,19 @@ def test_rows_of_shards_need_nothing_of_other_kinds_of_datasets() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_source_is_asked_before_what_reads_its_answers_is_imported() -> None:
+    """All of it can be imported while the first answer is waited for."""
+    asks = (
+        "import sys, penstock, penstock.dataset.shards; penstock.parquet('hf://datasets/org/name', columns=['text'])\n"
+        "mine = ('dataset.found_shards', 'dataset.functions', 'dataset.shard_rows', 'formats.parquet.indexing',\n"
+        "        'plan.repeating', 'records.cost', 'tasks.objects')\n"
+        "others = [*(f'penstock.{name}' for name in mine), 'pyarrow']\n"
+        "sys.exit(str([name for name in others if name in sys.modules] or '') or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", asks], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("name", sorted(penstock.dataset.__all__))
 def test_the_face_of_datasets_has_each_name_that_it_tells_of(name: str) -> None:
     assert getattr(penstock.dataset, name) is getattr(penstock, name)
