@@ -9,8 +9,11 @@ import pytest
 
 from penstock.cli import main
 from penstock.manifest import ManifestInfo, ManifestReader
-from penstock.records import ClassSize
+from penstock.records import ClassSize, CostReport, RunRecord, read_record
 from support.cli import Bucket
+from support.images import write_class_folders
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
 
 GLACIER_IR = "GLACIER_IR"
 KIB = 1024
@@ -88,3 +91,34 @@ def test_archived_objects_are_told_with_their_number_and_what_to_do(
     found = json.loads(capsys.readouterr().out)
     assert found["storage_classes"]["DEEP_ARCHIVE"] == {"num_objects": 1, "size_bytes": KIB}
     assert any(line.startswith("2 objects of 2.0 KiB are archived") for line in found["advice"])
+
+
+def test_the_bill_of_a_run_has_what_it_retrieved(bucket: Bucket, tmp_path: Path) -> None:
+    """Of samples that are decoded and stored once too, whose manifest is of the store: a third of what was read."""
+    data, total, dear = write_class_folders(tmp_path / "data", 24), 0, 0
+    for number, path in enumerate(sorted(each for each in data.rglob("*") if each.is_file())):
+        is_dear = number % 3 == 0
+        total, dear = total + path.stat().st_size, dear + is_dear * path.stat().st_size
+        bucket.client.put_object(
+            Bucket=bucket.name,
+            Key=f"data/{path.relative_to(data)}",
+            Body=path.read_bytes(),
+            StorageClass="GLACIER_IR" if is_dear else "STANDARD",
+        )
+    words = ["run", "--source", f"s3://{bucket.name}/data", "--endpoint-url", bucket.url, "--task", "images"]
+    words += ["--option", "size=16", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--window-size", "2Mi"]
+    words += ["--out", str(tmp_path / "out"), "--source-prices", "s3", "--mode", "preprocess"]
+    assert main(words) == 0
+    run = read_record(tmp_path / "out" / "run.json", RunRecord)
+    assert run.dataset is not None
+    assert {name: size.size_bytes for name, size in run.dataset.storage_classes.items()} == {
+        "STANDARD": total - dear,
+        GLACIER_IR: dear,
+    }
+    lines = {line.what: line for line in read_record(tmp_path / "out" / "cost.json", CostReport).lines}
+    moved = lines["Transfer from the source (same-region)"].quantity
+    retrieved = lines["Retrieval from the source of GLACIER_IR"]
+    assert float(retrieved.quantity) == pytest.approx(float(moved) * dear / total, rel=1e-4)
+    assert float(retrieved.usd or 0) == pytest.approx(float(retrieved.quantity) * 0.03, abs=1e-9)
+    gets = lines["GET and HEAD requests (data) of GLACIER_IR"].quantity
+    assert float(gets) * 1000 == pytest.approx(8, abs=1)  # of 24, each read once

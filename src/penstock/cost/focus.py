@@ -207,6 +207,8 @@ def _service(line: CostLine) -> tuple[str, str, str]:
         return "Networking", "Network Connectivity", "Data transfer"
     if line.unit == "1000 requests":
         return "Storage", "Object Storage", "Object storage requests"
+    if line.item.endswith("-retrieval"):
+        return "Storage", "Object Storage", "Object storage retrieval"
     if line.unit == "hour":
         return "Compute", "Virtual Machines", "Virtual machines"
     if line.item.startswith("fsx"):

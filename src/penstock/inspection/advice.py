@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from penstock.cost.prices import load_prices
-from penstock.cost.storage_classes import classes_told
+from penstock.cost.storage_classes import classes_of, classes_told
 from penstock.errors import ConfigError
 from penstock.inspection.found import Kind
 from penstock.manifest import SourceSpec
@@ -37,8 +37,8 @@ class GetPrice:
         self.usd, self.told = usd, told
 
 
-def get_price(spec: SourceSpec, today: date) -> GetPrice:
-    """Return what a GET costs at a source."""
+def get_price(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize] | None = None) -> GetPrice:
+    """Return what a GET costs at a source, on average of the classes of storage that its objects lie in."""
     scheme = find_scheme(spec.uri)
     payee = scheme.payee(spec.uri, scheme.asked_server(spec) or "")
     if payee == "nobody":
@@ -46,11 +46,14 @@ def get_price(spec: SourceSpec, today: date) -> GetPrice:
     if payee == "unknown" or scheme.tariff is None:
         return GetPrice(None, "what requests cost here is not known")
     try:
-        rates = load_prices(today=today)
-        price = rates.find(scheme.tariff.get, unit="1000 requests", region=spec.text("region"))
+        rates, classes = load_prices(today=today), classes_of(scheme.tariff, sizes or {})
+        prices = [rates.find(each.get, unit="1000 requests", region=spec.text("region")) for each in classes]
     except ConfigError:
         return GetPrice(None, "what requests cost here is not known")
-    return GetPrice(float(price.usd) / 1000, f"at {format_usd(price.usd)} per 1,000 requests ({price.as_of})")
+    usd = sum(float(price.usd) * each.requests_share for price, each in zip(prices, classes, strict=True))
+    on_average = " on average" if len(classes) > 1 else ""
+    oldest = min((price.as_of for price in prices if price.as_of is not None), default=None)
+    return GetPrice(usd / 1000, f"at {format_usd(usd)} per 1,000 requests{on_average} ({oldest})")
 
 
 def advise_on_classes(

@@ -107,8 +107,8 @@ async def _inspected(
     formats = {kind.extension: kind.format for kind in kinds}
     kept = [info.size_bytes for info in looked.objects if formats.get(extension_of(info.key), "objects") == "objects"]
     sizes = [info.size_bytes for info in looked.objects]
-    advice = advise(sizes, kinds, max(kept, default=0), get_price(spec, today), is_whole=looked.is_whole)
     classes = sizes_by_class(looked.objects)
+    advice = advise(sizes, kinds, max(kept, default=0), get_price(spec, today, classes), is_whole=looked.is_whole)
     advice += advise_on_classes(spec, looked.objects, classes, today)
     inspection = Inspection(
         source=printable(spec.uri),

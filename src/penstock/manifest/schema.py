@@ -263,7 +263,8 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         members: of a mix, the datasets that it is of: each split has their rows one dataset after the other.
         stored_from: source whose samples were decoded and stored where this manifest's lie; else None.
         storage_classes: what there is of each class of storage, as the source calls it, among those objects when they
-            were listed; empty where it told none. Objects may be moved to another: it is no part of the fingerprint.
+            were listed, those of ``stored_from`` where it is such; empty where it told none. Objects may be moved to
+            another class: it is no part of the fingerprint.
     """
 
     kind: ClassVar[str] = "manifest"

@@ -23,6 +23,7 @@ from penstock.manifest.columns import METADATA_KEY, SCHEMA, to_table
 from penstock.manifest.distinct import DistinctNames
 from penstock.manifest.listing import SCRATCH
 from penstock.manifest.schema import SPLITS, Extent, ManifestInfo, SkippedObject, SourceSpec, Split, sample_key
+from penstock.records.classes import ClassSize
 from penstock.records.codec import encode_record
 from penstock.temporary import TemporaryFolder
 from penstock.units import MIB
@@ -219,7 +220,7 @@ class ManifestWriter:
         members: Sequence[ManifestInfo] = (),
         stored_from: SourceSpec | None = None,
         usual: Mapping[str, str | int | float | bool | None] | None = None,
-        storage_classes: ObjectClasses | None = None,
+        storage_classes: ObjectClasses | Mapping[str, ClassSize] | None = None,
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
 
@@ -229,7 +230,7 @@ class ManifestWriter:
             stored_from: source whose samples were decoded and stored.
             usual: values of the task's options where nobody gives any. They are no part of the fingerprint, so that
                 an option that a later release adds changes none.
-            storage_classes: of the objects that were listed; they are no part of the fingerprint.
+            storage_classes: of the objects that were listed, or what there is of each; no part of the fingerprint.
 
         Raises:
             RecordError: what is told of the samples cannot be written.
@@ -275,12 +276,15 @@ class ManifestWriter:
             transform=transform,
             members=tuple(members),
             stored_from=stored_from,
-            storage_classes={} if storage_classes is None else storage_classes.sizes(self._objects),
+            storage_classes=self._class_sizes(storage_classes),
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:
             self._join(temporary, encoded)
         return info
+
+    def _class_sizes(self, told: ObjectClasses | Mapping[str, ClassSize] | None) -> dict[str, ClassSize]:
+        return told.sizes(self._objects) if isinstance(told, ObjectClasses) else dict(told or {})
 
     def _join(self, target: Path, info: bytes) -> None:
         group_rows = _row_group_rows(

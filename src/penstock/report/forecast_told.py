@@ -92,7 +92,7 @@ def facts_told(found: Forecast) -> list[str]:
 def _classes_told(found: Forecast) -> list[str]:
     """Say what lies in which class of storage, and what reading it costs, where that is known."""
     sizes, market, size = found.demand.storage_classes, found.market, found.demand.epoch_bytes
-    held = held_told(sizes)
+    held = "" if market.tariff is None else held_told(sizes)
     told = [f"{held[0].upper()}{held[1:]}"] if held else []
     if market.tariff is not None and market.is_priced:
         told += classes_told(sizes, market.tariff, market.prices, region=market.region, read_bytes=size)

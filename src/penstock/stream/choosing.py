@@ -127,6 +127,7 @@ def _finish(
         values_sha256=info.values,
         transform=info.transform,
         usual=usual_options(get_task(info.task)),
+        storage_classes=info.storage_classes if not num_others else {},
     )
 
 

@@ -21,9 +21,9 @@ from penstock.cost.focus_rules import violations
 from penstock.cost.focus_values import ALLOWED, FOCUS_COLUMNS, MANDATORY, NEVER_NULL, TOGETHER
 from penstock.cost.model import bill
 from penstock.cost.setting import CostSetting
-from penstock.records import Host, Meters, Saves, write_record
+from penstock.records import ClassSize, DatasetSize, Host, Meters, Saves, write_record
 from penstock.steps._shared.pipeline_output import bill_metrics
-from penstock.units import format_usd
+from penstock.units import GIB, format_usd
 from support.runs import make_evaluation, make_list_step, make_run
 
 TODAY = date(2026, 11, 28)
@@ -376,6 +376,15 @@ def test_checkpoints_in_a_store_are_storage_of_objects() -> None:
     each = focus_run(config=config, saves=Saves(count=1, kept_bytes=2**33))
     row = next(row for row in rows_of(as_focus([each], account="a", tags={})) if row["SkuId"] == "s3-standard")
     assert (row["ServiceSubcategory"], row["ServiceName"]) == ("Object Storage", "Object storage")
+
+
+def test_what_is_retrieved_is_storage_of_objects() -> None:
+    sizes = {"GLACIER_IR": ClassSize(num_objects=1, size_bytes=GIB)}
+    dataset = DatasetSize(epoch_bytes=GIB, num_objects=1, object_bytes=GIB, storage_classes=sizes)
+    text = as_focus([focus_run(dataset=dataset)], account="a", tags={})
+    assert broken(text) == []
+    (row,) = [row for row in rows_of(text) if row["ChargeDescription"].startswith("Retrieval")]
+    assert (row["ServiceSubcategory"], row["ServiceName"]) == ("Object Storage", "Object storage retrieval")
 
 
 def test_a_run_that_is_there_twice_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,8 @@ from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.ways import cost_of
 from penstock.cost.hindsight import in_hindsight
 from penstock.cost.storage_classes import classes_of, classes_told, parted
+from penstock.inspection.advice import get_price
+from penstock.manifest import SourceSpec
 from penstock.records import ClassSize, CostReport, DatasetSize, Meters, decode_record, encode_record
 from penstock.report.forecast_told import forecast_text
 from penstock.sources import find_scheme
@@ -220,3 +222,14 @@ def test_a_report_advises_to_keep_what_is_retrieved_again_and_again() -> None:
     again = 3 * 600 / 1024 * 0.03  # three epochs more than one
     assert float(found.usd_saved or 0) == pytest.approx(again, rel=1e-6)
     assert "GLACIER_IR" in found.told
+
+
+def test_a_request_costs_what_its_class_does_on_average() -> None:
+    """0.6 at 0.0004 per 1,000 and 0.4 at 0.01: 0.00424."""
+    spec = SourceSpec(uri="s3://bucket/data")
+    found = get_price(spec, TODAY, MIXED)
+    assert (found.usd or 0) * 1000 == pytest.approx(0.6 * 0.0004 + 0.4 * 0.01)
+    assert "per 1,000 requests on average" in found.told
+    plain = get_price(spec, TODAY, {})
+    assert (plain.usd or 0) * 1000 == pytest.approx(0.0004)
+    assert "average" not in plain.told

@@ -271,6 +271,7 @@ def _write_manifest(store: SampleStore, listed: Listed) -> ManifestInfo:
             values_sha256=info.values,
             transform=info.transform,
             stored_from=info.source,
+            storage_classes=info.storage_classes,
             usual=usual_options(get_task(info.task)),
         )
 
