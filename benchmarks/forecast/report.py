@@ -25,6 +25,8 @@ chance, and a connection is cut after each {cut}. Window and data lie on tmpfs.
 - **basis**: what the forecast stands on. *stated*: rate, latency and how fast it computes; *probe*: rate and latency
   by `--probe` over this link; *record*: all but the latency by the records of another run over this link. What starting
   takes here is stated as a run of nearly nothing took it: {run:.2f} s of `penstock run`, {loop:.2f} s of a loop.
+- what no forecast counts: handing samples over in the loop's own process, some 0.7 s of CPU a GB; a run's start that is
+  not the one that was measured before the cells; steps of the training beside the stated time of their samples.
 - **ratio**: forecast by actual; the goal is {goal:.0%} off."""
 
 _HEAD = [
