@@ -351,6 +351,23 @@ def test_shards_that_are_objects_need_no_process(
     assert capfd.readouterr() == ("", "")
 
 
+def test_shards_end_with_the_error_that_ended_a_row_and_need_no_search_for_garbage(server: SmallS3) -> None:
+    def fails() -> None:
+        changed = on_server(server, "jsonl").map(lambda row: row["no-such"])
+        with pytest.raises(KeyError, match="no-such"):
+            next(changed.open_shard(changed.shard_names[0]))
+
+    before = threads()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        fails()
+        assert threads() <= before
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def test_shards_that_nobody_refers_to_end_also_where_their_own_thread_finds_that(server: SmallS3) -> None:
     before = threads()
 
@@ -366,13 +383,15 @@ def test_shards_that_nobody_refers_to_end_also_where_their_own_thread_finds_that
     async def search() -> None:
         gc.collect()
 
+    was_on = gc.isenabled()
     gc.disable()
     try:
         searching = dropped().submit(search())
         assert threads() - before
         wait({searching}, timeout=30)  # an answer that comes may begin a search as well
     finally:
-        gc.enable()
+        if was_on:
+            gc.enable()
     give_up = time.monotonic() + 30
     while not threads() <= before:
         assert time.monotonic() < give_up

@@ -79,9 +79,12 @@ class ShardRows(Iterator[Any]):
                 self.close()
                 reading.note_error(error)
                 told = Failed.of(error).error
-                if told is error:
-                    raise
-                raise told from error
+                try:
+                    if told is error:
+                        raise
+                    raise told from error
+                finally:
+                    del told  # else the error holds this frame, and so the shards, until garbage is looked for
             self.close()
             raise StopIteration
 
