@@ -33,6 +33,7 @@ EXAMPLES = (
     Example(name="parquet", peer=DATASETS, told="two columns of Parquet, all rows"),
     Example(name="jsonl", peer=DATASETS, told="JSON lines, all rows"),
     Example(name="webdataset", peer=DATASETS, told="WebDataset's TAR files, pictures as bytes"),
+    Example(name="webdataset-loader", peer=DATASETS, told="the same through the window, in batches of 64"),
     Example(name="shuffle", peer=DATASETS, told="shuffled: by a buffer of 10,000 rows there, fully here"),
     Example(name="interleave", peer=DATASETS, told="two repositories by 0.7 and 0.3 until one ends", same=False),
     Example(name="resume", peer=DATASETS, told="the second half, by the position of another process", leaves=True),

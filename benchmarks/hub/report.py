@@ -46,9 +46,9 @@ def _method(raw: dict[str, Any]) -> list[str]:
         "The clock begins before the library is imported (torch is, on all sides) and ends with the last row: rows/s "
         "has the start in it. Each row's key and content are read once. Memory is the most at any moment of the "
         "process and all its children, pages that several map counted once (PSS, looked at four times a second); "
-        "Penstock's window of 64 MiB (`webdataset`: 16, with batches of 64 pictures) lies on a tmpfs and counts; JSON "
-        "lines and TAR files are given while they are listed (`stream_listing=True`). `datasets` is asked as its "
-        "documentation does it. "
+        "Penstock's window of 64 MiB (`webdataset-loader`: 16) lies on a tmpfs and counts; JSON lines and the TAR "
+        "files of `webdataset-loader` are given while they are listed (`stream_listing=True`); `webdataset` and what "
+        "is of shards need no window (`rows`, `open_shard`). `datasets` is asked as its documentation does it. "
         "EasyData is rewritten on what it stands on (fsspec, pyarrow, `json`), since EasyDeL itself needs JAX.",
     ]
 

@@ -96,6 +96,7 @@ EXAMPLES: dict[str, Callable[[CellSpec], Rows]] = {
     "parquet": parquet_columns,
     "jsonl": json_lines,
     "webdataset": webdataset,
+    "webdataset-loader": webdataset,
     "shuffle": shuffled,
     "interleave": interleaved,
     "resume": resumed,

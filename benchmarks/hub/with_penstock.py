@@ -43,9 +43,17 @@ def json_lines(cell: CellSpec) -> Rows:
 
 
 def webdataset(cell: CellSpec) -> Rows:
-    """Return the samples of TAR files, pictures left as they are; given while they are listed, as JSON lines are."""
-    dataset = penstock.tar("hf://datasets/org/pictures", split="train").map(_with_json)
-    return _rows(cell, dataset, batch=SMALL_BATCH, shuffle="none", window=SMALL_WINDOW, stream_listing=True)
+    """Return the samples of TAR files, pictures left as they are."""
+    return _pictures().rows()
+
+
+def webdataset_in_batches(cell: CellSpec) -> Rows:
+    """Return the same through a window; given while they are listed, as JSON lines are."""
+    return _rows(cell, _pictures(), batch=SMALL_BATCH, shuffle="none", window=SMALL_WINDOW, stream_listing=True)
+
+
+def _pictures() -> penstock.Dataset:
+    return penstock.tar("hf://datasets/org/pictures", split="train").map(_with_json)
 
 
 def _with_json(sample: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -133,6 +141,7 @@ EXAMPLES: dict[str, Callable[[CellSpec], Rows]] = {
     "parquet": parquet_columns,
     "jsonl": json_lines,
     "webdataset": webdataset,
+    "webdataset-loader": webdataset_in_batches,
     "shuffle": shuffled,
     "interleave": interleaved,
     "resume": resumed,

@@ -34,6 +34,7 @@ from penstock.errors import ConfigError, DataError, PenstockError, SourceChanged
 from penstock.ranges import RangeReader, ReadingProcess
 from penstock.ranges.loop import LoopThread
 from support.formats import FORMATS, NUM_ROWS, plain, text_lines, zip_file
+from support.media_archives import tar_of
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
 pytestmark = pytest.mark.usefixtures("children_are_forked", "shards_are_closed")
@@ -159,6 +160,21 @@ def test_a_shard_has_what_is_taken_by_key_and_part(server: SmallS3) -> None:
     assert sorted(found[0] + found[1]) == list(range(NUM_ROWS))
 
 
+@pytest.mark.parametrize("name", ["jsonl", "npy", "zip"])
+def test_all_rows_come_one_shard_after_the_other(server: SmallS3, name: str) -> None:
+    dataset = on_server(server, name)
+    expected = [plain(row) for each in dataset.shard_names for row in dataset.open_shard(each)]
+    assert [plain(row) for row in dataset.rows()] == expected
+    before = threads()
+    with dataset.shards() as shards:
+        rows = shards.rows()
+        assert plain(next(rows)) == expected[0]
+        rows.close()
+        assert list(rows) == []
+        assert [plain(row) for row in shards.rows()] == expected
+    assert threads() <= before
+
+
 def test_functions_change_rows_and_those_that_are_left_out_are_counted(server: SmallS3) -> None:
     base = on_server(server, "jsonl")
     dataset = base.rename({"n": "number"}).drop("text").filter(lambda row: row["number"] % 2)
@@ -188,8 +204,8 @@ def test_what_is_asked_for_and_is_not_there_is_said_before_anything_is_read(serv
 
 
 def test_rows_that_are_closed_let_go_and_give_nothing_more(server: SmallS3) -> None:
-    dataset = on_server(server, "tar")
-    rows = dataset.open_shard("0.tar")
+    dataset = on_server(server, "zip")
+    rows = dataset.open_shard("0.zip")
     next(rows)
     next(rows)
     assert "at row 2" in repr(rows)
@@ -204,9 +220,9 @@ def test_rows_that_are_closed_let_go_and_give_nothing_more(server: SmallS3) -> N
     assert not ranges._waiting
     assert not ranges._found
     with dataset.shards() as shards:
-        assert len(list(shards.open_shard("0.tar"))) == NUM_ROWS
+        assert len(list(shards.open_shard("0.zip"))) == NUM_ROWS
     with pytest.raises(ConfigError, match="these shards are closed"):
-        shards.open_shard("0.tar")
+        shards.open_shard("0.zip")
 
 
 def test_a_dataset_that_has_shards_open_is_copied_without_them(server: SmallS3) -> None:
@@ -280,10 +296,10 @@ def test_threads_that_share_the_rows_of_a_shard_lose_none(server: SmallS3, name:
 
 
 def test_the_process_that_reads_is_ready_before_the_first_row_is_asked_for(server: SmallS3) -> None:
-    with on_server(server, "tar").shards() as shards:
+    with on_server(server, "zip").shards() as shards:
         ready = ranges_of(shards)._own.child()
         assert ready is not None
-        assert next(shards.open_shard("0.tar"))["cls"] == 0
+        assert int(next(shards.open_shard("0.zip"))["cls"]) == 0
         assert ranges_of(shards)._own.child() is ready
     assert ranges_of(shards)._own.child() is None
     assert ready.wait(0) is not None
@@ -295,14 +311,14 @@ def test_no_process_is_left_where_listing_fails(server: SmallS3, monkeypatch: py
     monkeypatch.setattr(ReadingProcess, "start", lambda self: begun.append(start(self)))
     where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
     with pytest.raises(PenstockError):
-        penstock.tar("s3://b/nothing-is-here", **where).shards()
+        penstock.zip("s3://b/nothing-is-here", **where).shards()
     (child,) = begun
     assert child.wait(0) is not None
 
 
 def test_the_process_that_reads_may_be_killed(server: SmallS3) -> None:
-    dataset = on_server(server, "tar")
-    rows = dataset.open_shard("0.tar")
+    dataset = on_server(server, "zip")
+    rows = dataset.open_shard("0.zip")
     some = [int(next(rows)["cls"]) for _ in range(20)]
     child = ranges_of(dataset._shelf.get(dataset))._own.child()
     assert child is not None
@@ -333,7 +349,7 @@ def test_a_forked_process_reads_by_itself(server: SmallS3, name: str) -> None:
     assert len(list(rows)) == NUM_ROWS - 1
 
 
-@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet", "tar"])
 def test_shards_that_are_objects_need_no_process(
     server: SmallS3, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -460,6 +476,35 @@ def test_shards_that_are_read_one_after_the_other_are_made_ready_before(
             first = int(name[:2]) * 1000
             assert [row["n"] for row in shards.open_shard(name)] == list(range(first, first + 1000))
         assert len(own.ready) <= MOST_READY
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_a_tar_of_small_members_is_read_once_whichever_read_ends_first(
+    monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    monkeypatch.setattr("penstock.formats.tar.blocks.FIRST_READ_BYTES", 6 << 10)
+    monkeypatch.setattr("penstock.formats.tar.blocks.AHEAD_READ_BYTES", 32 << 10)
+    monkeypatch.setattr("penstock.dataset.shard_pass.LEAST_AHEAD_BYTES", 16 << 10)
+    with small_s3(is_open=True) as server:
+        for number in range(4):
+            members = {f"{number}-{each:03}.txt": b"%d" % each * 2000 for each in range(60)}
+            server.objects[f"b/in/{number}.tar"] = tar_of(members)
+
+        def slow(asked: Asked) -> Reply | None:
+            first = re.match(r"bytes=(\d+)-", asked.headers.get("range", ""))
+            if first and int(first[1]) // (32 << 10) % 3 == late:
+                time.sleep(0.05)
+            return None
+
+        server.takeover = slow
+        dataset = penstock.tar("s3://b/in", endpoint_url=server.url, region="us-east-2", anonymous=True)
+        rows = list(dataset.rows())
+        assert [row["__key__"] for row in rows] == [f"{number}-{each:03}" for number in range(4) for each in range(60)]
+        assert [row["txt"] for row in rows] == [b"%d" % each * 2000 for _ in range(4) for each in range(60)]
+        for key, data in server.objects.items():
+            read = sorted(spans(server, key.rpartition("/")[2]))
+            assert [begin for begin, _ in read] == [0, *(end for _, end in read[:-1])], key
+            assert read[-1][1] <= len(data)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final, cast
 
 from penstock.dataset.asking import end_asking
@@ -36,6 +37,8 @@ MOST_EXTENTS_KEPT: Final = 1 << 14
 MOST_READY: Final = 4
 MOST_READY_BYTES: Final = 8 << 20
 """Of the first extent of a shard that is made ready."""
+MOST_PASSED_BYTES: Final = 24 << 20
+"""Of shards that are made ready together, where one is read whole to be indexed; one is, however large."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -219,19 +222,26 @@ class FoundShards:
         with own.lock:
             self._in_a_row = min(MOST_READY, 2 * self._in_a_row) if number == self._last + 1 else 1
             self._last = number
-            most = 0 if self._in_a_row == 1 else 1 if self._reads == "all" else self._in_a_row
-            wanted = self.names[number + 1 : number + 1 + most]
+            wanted = self._following(number, 0 if self._in_a_row == 1 else self._in_a_row)
             for each in own.ready.keys() - set(wanted):
                 own.ready.pop(each).close()
             new = [each for each in wanted if each not in own.wanted]
             own.wanted = set(wanted)
         loop, source = own.begun
-        behind = self.names[number + 1 + most : number + 2 + most] if most else ()
+        behind = self.names[number + 1 + len(wanted) : number + 2 + len(wanted)] if wanted else ()
         with contextlib.suppress(RuntimeError):  # closed meanwhile
             if new:
                 loop.submit(self._make_ready(own, new))
             for each in behind:
                 loop.submit(source.find_way(each))
+
+    def _following(self, number: int, most: int) -> tuple[str, ...]:
+        """Return shards that follow one, to be made ready; fewer where they would have too many bytes."""
+        names = self.names[number + 1 : number + 1 + most]
+        if self._reads == "little":
+            return names
+        ends = accumulate(self._infos[name].size_bytes for name in names)
+        return tuple(name for name, end in zip(names, ends, strict=True) if end <= MOST_PASSED_BYTES) or names[:1]
 
     async def _make_ready(self, own: _Own, names: Sequence[str]) -> None:
         """Begin to read shards; an error is met again by who opens them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
@@ -167,6 +167,12 @@ class Regrouped(Unread, TextVerbs):
     def num_shards(self) -> int:
         """How many shards there are."""
         return self._rows("num_shards").num_shards
+
+    def rows(self) -> Generator[Any, None, None]:
+        """Return the values that are made of all rows, one shard after the other; raises as ``open_shard`` does."""
+        for name in self.shard_names:
+            with self.open_shard(name) as values:
+                yield from values
 
     @names_checked
     def open_shard(self, name: str) -> RegroupedRows:

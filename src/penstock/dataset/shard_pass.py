@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from bisect import insort
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import aclosing
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from penstock.dataset.shard_ahead import Feed, Held
@@ -22,6 +24,8 @@ __all__ = ["Pass", "Room"]
 
 MOST_HELD_BYTES: Final = 4 * MIB
 """Of extents that wait to be taken, from which on no more are looked for."""
+MOST_AT_ONCE: Final = 64
+"""Extents that are taken together, where so many wait: each time asks the thread that reads."""
 MOST_SEEN_BYTES: Final = 24 * MIB
 """Of what was read of the object last."""
 READ_AHEAD: Final = 1
@@ -86,6 +90,8 @@ class Pass:
         self._running: Future[None] | None = None
         self._instead: Feed | None = None
         self._found: asyncio.Queue[_Found | Exception | None] = asyncio.Queue()
+        self._last: list[Exception | None] = []
+        """What ended it, where that was met behind the last extents."""
         self._was_taken = asyncio.Event()
         self._held_bytes = 0
         self._num_taken = 0
@@ -117,9 +123,8 @@ class Pass:
             raise found
         if found is None:
             return self._take_again()
-        self._num_taken += 1
-        extent, parts = found
-        return [(extent, 0, memoryview(b"".join(parts)))]
+        self._num_taken += len(found)
+        return [(extent, 0, memoryview(b"".join(parts))) for extent, parts in found]
 
     def close(self) -> None:
         """End the pass."""
@@ -144,11 +149,20 @@ class Pass:
         self._is_asked = True
         self._tell()
 
-    async def _next(self) -> _Found | Exception | None:
-        found = await self._found.get()
-        if isinstance(found, tuple):
-            self._held_bytes -= found[0].size_bytes
-            self._was_taken.set()
+    async def _next(self) -> list[_Found] | Exception | None:
+        """Return what is found by now, or wait for more; what ends it comes by itself."""
+        first = self._last.pop() if self._last else await self._found.get()
+        if not isinstance(first, tuple):
+            return first
+        found = [first]
+        while len(found) < MOST_AT_ONCE and not self._found.empty():
+            each = self._found.get_nowait()
+            if not isinstance(each, tuple):
+                self._last = [each]
+                break
+            found.append(each)
+        self._held_bytes -= sum(extent.size_bytes for extent, _ in found)
+        self._was_taken.set()
         return found
 
     async def _go_through(self, source: ObjectSource) -> None:
@@ -205,17 +219,17 @@ class Seen:
         """Return bytes, as the source does."""
         if info is not self._info:
             return await self._source.get_range(info, offset, length_bytes)
-        while self._ahead and (self._ahead[0].offset, self._ahead[0].length_bytes) != (offset, length_bytes):
-            self._take_first().cancel()
-        own = self._take_first() if self._ahead else self._read(offset, length_bytes)
+        reads = self._reads_of(offset, offset + length_bytes)
         self._read_ahead(offset, length_bytes)
         try:
-            data = await own
+            parts = [await each for each in reads]
         except BaseException:
-            own.cancel()
+            for each in reads:
+                each.cancel()
             raise
-        del own
-        self._seen.append((offset, data))
+        data = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+        del reads, parts
+        insort(self._seen, (offset, data), key=itemgetter(0))  # of reads that were asked for together any may end first
         while len(self._seen) > 1 and sum(len(each) for _, each in self._seen) > MOST_SEEN_BYTES:
             self._seen.popleft()
         return data
@@ -241,6 +255,18 @@ class Seen:
         while self._ahead:
             self._take_first().cancel()
         self._seen.clear()
+
+    def _reads_of(self, begin: int, end: int) -> list[asyncio.Task[memoryview]]:
+        """Return reads that bring some bytes: those that were made before their turn, and one of what they lack."""
+        reads = []
+        while self._ahead and self._ahead[0].offset == begin and self._ahead[0].end <= end:
+            begin = self._ahead[0].end
+            reads.append(self._take_first())
+        if begin < end:
+            while self._ahead:
+                self._take_first().cancel()
+            reads.append(self._read(begin, end - begin))
+        return reads
 
     def _read_ahead(self, offset: int, length_bytes: int) -> None:
         """Make reads like one before their turn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from penstock.dataset.unread import Unread
@@ -72,6 +72,16 @@ class Sharded(Unread):
     def columns(self) -> Mapping[str, str]:
         """Names of columns, or of an archive's members, with the types that they have in the first row."""
         return self._shelf.get(self).columns
+
+    def rows(self) -> Generator[Any, None, None]:
+        """Return all rows, one shard after the other, each read once; for what need not go on where it was left.
+
+        They are read ahead into memory, and through no window: bounds, batches and positions are a loader's.
+
+        Raises:
+            PenstockError: as ``shard_names`` and ``open_shard``.
+        """
+        return self._shelf.get(self).rows()
 
     @names_checked
     def open_shard(self, name: str) -> ShardRows:

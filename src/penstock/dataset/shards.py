@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
@@ -118,6 +118,12 @@ class Shards:
     def num_shards(self) -> int:
         """How many there are."""
         return len(self._catalog.names)
+
+    def rows(self) -> Generator[Any, None, None]:
+        """Return all rows, one shard after the other; raises as ``open_shard`` does, when one is asked for."""
+        for name in self.shard_names:
+            with self.open_shard(name) as rows:
+                yield from rows
 
     def open_shard(self, name: str) -> ShardRows:
         """Return the rows of a shard, in their order.

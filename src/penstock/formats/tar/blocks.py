@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import KIB, MIB
 
-__all__ = ["Blocks", "Pace"]
+__all__ = ["SMALL_MEMBER_BYTES", "Blocks", "Pace"]
 
 SMALL_MEMBER_BYTES, LARGE_MEMBER_BYTES = 128 * KIB, 1 * MIB
 """Mean of members up to which all of a file is read, since a request costs client and server what 200 KiB do; and up to

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError, HeaderMismatch
 from penstock.formats.codec import Codec
 from penstock.formats.options import names_of
-from penstock.formats.protocols import Found
+from penstock.formats.protocols import ByObject, Found
 from penstock.formats.sample_names import KEY, check_names, split_name, why_left_out
 from penstock.formats.streams import open_stream
 from penstock.formats.tar.headers import BLOCK, Header, IsPacked, read_members
@@ -96,6 +96,8 @@ class Tar:
     Raises:
         ConfigError: an option cannot be used.
     """
+
+    by_object: ClassVar[ByObject] = "all"
 
     sample: Sequence[str] | None = None
     decoded: bool | Mapping[str, Mapping[str, Any]] | Meanings = False

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from penstock.errors import DataError, HeaderMismatch, TruncatedObject
 from penstock.formats.magic import kind_of
-from penstock.formats.tar.blocks import Blocks, Pace
+from penstock.formats.tar.blocks import SMALL_MEMBER_BYTES, Blocks, Pace
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import MIB
 
@@ -75,6 +75,11 @@ class _Fetched(io.RawIOBase):
 
     def put(self, start: int, data: memoryview) -> None:
         self._start, self._data = start, data
+
+    @property
+    def end(self) -> int:
+        """Offset behind what was fetched."""
+        return self._start + len(self._data)
 
     def block(self, offset: int) -> bytes:
         """Return the block at a place; fewer bytes, or none, where they were not fetched."""
@@ -148,11 +153,17 @@ async def read_members(source: GetRange, info: ObjectInfo, *, reads_ahead: bool 
 
 
 async def _fetch(blocks: Blocks, file: _Fetched, info: ObjectInfo, *, begun: int, needed: int, pace: Pace) -> None:
-    """Fetch as many bytes from a place on, and as many more as pay."""
+    """Fetch as many bytes from a place on, and as many more as pay.
+
+    Where all is read, the little that lies before that place is too: who keeps what was read has samples whole.
+    """
+    end, chosen = file.end, pace.choose(begun)
+    skipped = begun - end if pace.ahead_bytes and 0 < begun - end <= SMALL_MEMBER_BYTES else 0
     held = file.cut(begun)
-    length = min(max(needed, pace.choose(begun)), info.size_bytes - begun)
+    start, least = begun - skipped, needed + skipped
+    length = min(max(least, chosen), info.size_bytes - start)
     began = time.monotonic()
-    file.put(*await blocks.read(begun, length, least=needed, held=held, ahead_bytes=pace.ahead_bytes))
+    file.put(*await blocks.read(start, length, least=least, held=held, ahead_bytes=pace.ahead_bytes))
     pace.seconds = time.monotonic() - began
 
 
