@@ -507,6 +507,46 @@ def test_a_tar_of_small_members_is_read_once_whichever_read_ends_first(
             assert read[-1][1] <= len(data)
 
 
+@pytest.mark.parametrize("are_apart", [False, True])
+def test_a_tar_is_read_once_though_those_behind_it_are_indexed_and_its_members_lie_apart(
+    monkeypatch: pytest.MonkeyPatch, are_apart: bool
+) -> None:
+    monkeypatch.setattr("penstock.formats.tar.blocks.FIRST_READ_BYTES", 6 << 10)
+    monkeypatch.setattr("penstock.formats.tar.blocks.AHEAD_READ_BYTES", 32 << 10)
+    if not are_apart:
+        monkeypatch.setattr("penstock.dataset.found_shards.MOST_EXTENTS_KEPT", 50)
+    names = [f"{n:03}.{part}" for part in ("a", "b") for n in range(60)]
+    members = {name: name.encode() * 200 for name in (names if are_apart else sorted(names))}
+    expected = [{"__key__": f"{n:03}", "a": b"%03d.a" % n * 200, "b": b"%03d.b" % n * 200} for n in range(60)]
+    with small_s3(is_open=True) as server:
+        server.objects.update({f"b/in/{number}.tar": tar_of(members) for number in range(5)})
+        dataset = penstock.tar("s3://b/in", endpoint_url=server.url, region="us-east-2", anonymous=True)
+        found = []
+        for row in dataset.rows():
+            found.append(row)
+            if len(found) % 60 == 1:
+                time.sleep(0.05)  # the shards behind this one are indexed meanwhile
+        for key, data in server.objects.items():
+            read = sorted(spans(server, key.rpartition("/")[2]))
+            assert [begin for begin, _ in read] == [0, *(end for _, end in read[:-1])], key
+            assert read[-1][1] <= len(data)
+    assert found == 5 * expected
+
+
+def test_of_a_tar_of_larger_members_nothing_is_asked_for_before_its_turn_that_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reads from header to header leave the bytes between them out: what would follow one of them is not the next."""
+    monkeypatch.setattr("penstock.formats.tar.blocks.FAR_SECONDS", 0.0)
+    members = {f"{each:02}.bin": bytes([each]) * (300_000 + each) for each in range(30)}
+    with small_s3(is_open=True) as server:
+        server.objects["b/in/0.tar"] = data = tar_of(members)
+        server.takeover = lambda asked: time.sleep(0.005)
+        dataset = penstock.tar("s3://b/in", endpoint_url=server.url, region="us-east-2", anonymous=True)
+        assert [row["bin"] for row in dataset.rows()] == list(members.values())
+        assert sum(end - begin for begin, end in spans(server, "0.tar")) < 2.1 * len(data)
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_shard_that_could_not_be_read_before_its_turn_is_read_in_its_turn(many: SmallS3, kind: str) -> None:
     """What kept it from being read may be over by then."""

@@ -93,6 +93,8 @@ class Pass:
         self._last: list[Exception | None] = []
         """What ended it, where that was met behind the last extents."""
         self._was_taken = asyncio.Event()
+        self._gives = True
+        """Whether all that was found so far is given from what was read."""
         self._held_bytes = 0
         self._num_taken = 0
 
@@ -122,7 +124,7 @@ class Pass:
         if isinstance(found, Exception):
             raise found
         if found is None:
-            return self._take_again()
+            return () if self._gives else self._take_again()
         self._num_taken += len(found)
         return [(extent, 0, memoryview(b"".join(parts))) for extent, parts in found]
 
@@ -152,6 +154,8 @@ class Pass:
     async def _next(self) -> list[_Found] | Exception | None:
         """Return what is found by now, or wait for more; what ends it comes by itself."""
         first = self._last.pop() if self._last else await self._found.get()
+        if first is None:
+            self._last = [None]
         if not isinstance(first, tuple):
             return first
         found = [first]
@@ -181,14 +185,13 @@ class Pass:
 
     async def _find(self, seen: Seen) -> list[Extent]:
         extents: list[Extent] = []
-        gives = True
         async with aclosing(self._index(seen)) as each:  # type: ignore[type-var]
             async for found in each:
                 if not isinstance(found, Extent):
                     continue
                 extents.append(found)
-                parts = seen.parts_of(found.spans) if gives else None
-                gives = parts is not None
+                parts = seen.parts_of(found.spans) if self._gives else None
+                self._gives = parts is not None
                 if parts is not None:
                     await self._put(found, parts)
         return extents
@@ -214,6 +217,8 @@ class Seen:
         self._source, self._info, self._room, self._asked = source, info, room, asked
         self._ahead: deque[_Reading] = deque()
         self._seen: deque[tuple[int, memoryview]] = deque()
+        self._end = 0
+        """Offset behind what was asked for last."""
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Return bytes, as the source does."""
@@ -237,7 +242,7 @@ class Seen:
     def parts_of(self, spans: Sequence[Span]) -> list[memoryview] | None:
         """Return the bytes of spans that were read a moment ago; None where they are not kept.
 
-        What ends before they do is forgotten.
+        What ends before the first of them begins is forgotten; the next ones may lie between them.
         """
         parts: list[memoryview] = []
         for span in spans:
@@ -245,8 +250,8 @@ class Seen:
             if found is None:
                 return None
             parts += found
-        end = spans[-1].offset + spans[-1].length_bytes if spans else 0
-        while self._seen and self._seen[0][0] + len(self._seen[0][1]) <= end:
+        begin = spans[0].offset if spans else 0
+        while self._seen and self._seen[0][0] + len(self._seen[0][1]) <= begin:
             self._seen.popleft()
         return parts
 
@@ -269,9 +274,10 @@ class Seen:
         return reads
 
     def _read_ahead(self, offset: int, length_bytes: int) -> None:
-        """Make reads like one before their turn."""
-        end = self._ahead[-1].end if self._ahead else offset + length_bytes
-        while length_bytes >= LEAST_AHEAD_BYTES and end < self._info.size_bytes:
+        """Make reads like one before their turn, where none of the object was left out before it: it may be again."""
+        goes_on, self._end = offset <= self._end, offset + length_bytes
+        end = self._ahead[-1].end if self._ahead else self._end
+        while goes_on and length_bytes >= LEAST_AHEAD_BYTES and end < self._info.size_bytes:
             length = min(length_bytes, self._info.size_bytes - end)
             is_more = len(self._ahead) >= READ_AHEAD
             if is_more and not self._room.take(length):
