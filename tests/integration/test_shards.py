@@ -533,6 +533,18 @@ def test_a_tar_is_read_once_though_those_behind_it_are_indexed_and_its_members_l
     assert found == 5 * expected
 
 
+def test_samples_of_a_tar_that_are_left_out_are_told_of_once_a_reason(caplog: pytest.LogCaptureFixture) -> None:
+    with small_s3(is_open=True) as server:
+        members = {"a.jpg": b"1", "a.cls": b"1", "b.jpg": b"2", "c.jpg": b"3"}
+        server.objects.update({f"b/in/{number}.tar": tar_of(members) for number in range(3)})
+        where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
+        dataset = penstock.tar("s3://b/in", sample=["cls"], **where)
+        assert [row["__key__"] for row in dataset.rows()] == ["a"] * 3
+        assert dataset.shard_info("0.tar").num_rows == 1
+    told = "left out: 2 in 0.tar (lacks cls); of other shards this is not told again"
+    assert [each.getMessage() for each in caplog.records] == [told]
+
+
 def test_of_a_tar_of_larger_members_nothing_is_asked_for_before_its_turn_that_is_not_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

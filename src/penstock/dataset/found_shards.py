@@ -23,10 +23,11 @@ from penstock.dataset.shard_pass import Pass, Room
 from penstock.errors import ProcessLost
 from penstock.formats.protocols import ByObject, Format, Store, by_object, reads_by
 from penstock.lazy import imported
-from penstock.manifest import Extent
+from penstock.manifest import Extent, SkippedObject
 from penstock.ranges.here import Begun, Reads
 from penstock.ranges.loop import LoopThread
 from penstock.sources import open_source
+from penstock.stream.left_out import warn_of_shard
 from penstock.stream.options import Options
 from penstock.stream.words import in_python
 
@@ -97,6 +98,7 @@ class FoundShards:
         self._numbers = {name: number for number, name in enumerate(self.names)}
         self._ranges = Reads(lambda: self._own().begun)
         self._last, self._in_a_row = -2, 0
+        self._warned: set[str] = set()
 
     @property
     def uri(self) -> str:
@@ -165,6 +167,7 @@ class FoundShards:
             done=lambda extents: self._keep(self._own(), name, extents),
             ended=lambda: self._ended(name),
             again=lambda number: Ahead(self._ranges, ((each, 0) for each in self._index(name)[number:])),
+            left_out=self._warn_of,
         )
 
     def _from_row(self, name: str, row: int, known: Sequence[Extent] | None) -> Iterator[tuple[Extent, int]]:
@@ -197,10 +200,20 @@ class FoundShards:
     async def _find(self, own: _Own, name: str) -> list[Extent]:
         kept = self._kept(own, name)
         if kept is None:
-            found = self._kind.index(own.begun[1], self._infos[name])
-            kept = [each async for each in found if isinstance(each, Extent)]
+            kept = []
+            async for each in self._kind.index(own.begun[1], self._infos[name]):
+                if isinstance(each, Extent):
+                    kept.append(each)
+                else:
+                    self._warn_of(each)
             self._keep(own, name, kept)
         return kept
+
+    def _warn_of(self, skipped: SkippedObject) -> None:
+        """Say what of a shard is left out, once of each reason."""
+        if skipped.reason not in self._warned:
+            self._warned.add(skipped.reason)
+            warn_of_shard(skipped)
 
     def _kept(self, own: _Own, name: str) -> list[Extent] | None:
         with own.lock:

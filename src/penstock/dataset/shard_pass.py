@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from penstock.dataset.shard_ahead import Feed, Held
 from penstock.errors import ProcessLost, SourceError
 from penstock.formats.protocols import Found
-from penstock.manifest import Extent, Span
+from penstock.manifest import Extent, SkippedObject, Span
 from penstock.ranges.here import Begun
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.units import MIB
@@ -68,6 +68,7 @@ class Pass:
         done: called with all extents when they were found, in the thread that reads.
         ended: called once, when all was asked for and an extent is taken; in either thread.
         again: gives the extents from one number on, where this can't.
+        left_out: told of what of the object is in no extent, in the thread that reads.
     """
 
     def __init__(
@@ -80,9 +81,10 @@ class Pass:
         done: Callable[[list[Extent]], None],
         ended: Callable[[], None],
         again: Callable[[int], Feed],
+        left_out: Callable[[SkippedObject], None],
     ) -> None:
         self._own, self._index, self._info, self._done, self._again = own, index, info, done, again
-        self._room = room
+        self._room, self._left_out = room, left_out
         self._ended: Callable[[], None] | None = ended
         self._telling = threading.Lock()
         self._is_asked = self._is_taken = False
@@ -188,6 +190,7 @@ class Pass:
         async with aclosing(self._index(seen)) as each:  # type: ignore[type-var]
             async for found in each:
                 if not isinstance(found, Extent):
+                    self._left_out(found)
                     continue
                 extents.append(found)
                 parts = seen.parts_of(found.spans) if self._gives else None

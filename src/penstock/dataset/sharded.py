@@ -74,7 +74,7 @@ class Sharded(Unread):
         return self._shelf.get(self).columns
 
     def rows(self) -> Generator[Any, None, None]:
-        """Return all rows, one shard after the other, each read once; for what need not go on where it was left.
+        """Return all rows, one shard after the other; for what need not go on where it was left.
 
         They are read ahead into memory, and through no window: bounds, batches and positions are a loader's.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from penstock.manifest import SkippedObject, was_asked
 
-__all__ = ["LeftOut", "left_out_of", "warn_of"]
+__all__ = ["LeftOut", "left_out_of", "warn_of", "warn_of_shard"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,3 +49,9 @@ def warn_of(skipped: Sequence[SkippedObject]) -> None:
             f"{each.count} ({each.reason}){f', like {each.keys[0]}' if each.keys else ''}" for each in found
         )
         _log.warning("the listing left out %s; Stream.left_out tells all", told)
+
+
+def warn_of_shard(skipped: SkippedObject) -> None:
+    """Say that not all of a shard is given."""
+    if not was_asked(skipped.reason):
+        _log.warning("left out: %s (%s); of other shards this is not told again", skipped.object, skipped.reason)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from penstock.dataset import found_shards
-from penstock.errors import ConfigError
-from penstock.formats.registry import open_format
+import penstock
+from penstock.dataset import asking
+from penstock.errors import ConfigError, EmptyListing
 from penstock.manifest import SourceSpec
 from penstock.sources import RequestMeter, open_source
 from penstock.sources.stores.objects import StoreObjects
 from penstock.steps._shared import dataset_listing
+from support.small_s3 import small_s3
 
 
 def seen(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[str]:
@@ -45,18 +46,10 @@ def test_one_whose_inventory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(closed) == 1
 
 
-def test_one_of_shards_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async def found(*args: Any) -> Any:
-        raise ConfigError("no", fix="none")
-
-    class Options:
-        source = SourceSpec(uri=str(tmp_path))
-
-    told = seen(monkeypatch, found_shards)
-    monkeypatch.setattr(found_shards, "_found", found)
-    options: Any = Options()
-    with pytest.raises(ConfigError):
-        found_shards.FoundShards(options, open_format("parquet", {}))
+def test_one_of_shards_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = seen(monkeypatch, asking)
+    with small_s3(is_open=True) as server, pytest.raises(EmptyListing):
+        penstock.parquet("s3://b/none", endpoint_url=server.url, region="us-east-2", anonymous=True).shards()
     assert told == ["opened", "closed"]
 
 
