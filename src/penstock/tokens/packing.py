@@ -260,11 +260,19 @@ class Lane:
 
 
 def flushed(lanes: Sequence[Lane]) -> list[Pieces]:
-    """Return what lanes hold, put together by best fit, cut nowhere and padded; it counts as the first one's."""
+    """Return what lanes hold, put together by best fit, cut nowhere and padded; it counts as the first one's.
+
+    What ``concat`` held lies in a sequence in the order in which it was held: documents stay end to end.
+    """
+    packing = lanes[0].packing
     held = [piece for lane in lanes for piece in lane.let_out()]
-    together = BestFit(lanes[0].packing.length, len(held))
+    together = BestFit(packing.length, len(held))
     together.hold(held)
-    return list(lanes[0].counted(together.flush()))
+    sequences = together.flush()
+    if packing.method == "concat":
+        places = {id(piece): place for place, piece in enumerate(held)}
+        sequences = (sorted(pieces, key=lambda piece: places[id(piece)]) for pieces in sequences)
+    return list(lanes[0].counted(sequences))
 
 
 Ready = deque[tuple[int, Pieces]]

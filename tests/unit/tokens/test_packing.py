@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import CheckpointMismatch
@@ -52,6 +52,7 @@ def kept(packing: Packing, document: Document) -> list[int]:
     return {"drop": [], "truncate": ids[: packing.length], "truncate_left": ids[over:]}[packing.long]
 
 
+@example(Packing(length=5, method="concat", long="split", buffer=1, pad_id=0), [1, 1, 2])
 @given(packings, lengths)
 def test_every_token_comes_once(packing: Packing, sizes: list[int]) -> None:
     given_documents = documents(sizes)
