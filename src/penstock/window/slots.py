@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_control(folder: Path, window_bytes: int) -> Control:
-    """Take over a window's control file, or make the window anew where it is damaged, or of another bound or release.
+    """Take over a control file, or make the window anew where it is damaged, of a larger bound, or of another release.
 
     Only the holder of the window's lock may call this.
 
@@ -40,7 +40,8 @@ def open_control(folder: Path, window_bytes: int) -> Control:
     capacity = slot_capacity(window_bytes)
     try:
         control = Control(folder, writable=True)
-        if len(control.entries) == capacity and control.num_slots <= capacity:
+        is_within = control.window_bytes <= window_bytes  # and so is the high-water mark
+        if is_within and len(control.entries) == capacity and control.num_slots <= capacity:
             control.window_bytes = window_bytes
             return control
         control.give_up()

@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from penstock.manifest import SourceSpec
 from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher, WindowReader, plan_geometry
+from penstock.window.control import Control
 from penstock.window.folder import used_bytes
+from penstock.window.geometry import slot_capacity
 from penstock.window.kept import KEPT_ENTRY, NOT_KEPT, KeptArea, kept_area_bytes
+from penstock.window.slots import open_control
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import SlowSource, kill_serving, make_spec, serving, take_all
 
@@ -96,6 +99,21 @@ def test_window_no_smaller_than_an_epoch_keeps_from_the_first_byte_on_of_a_far_s
         meters = reader.meters()
     assert meters.bytes_downloaded - meters.wasted_bytes == 2 * total - meters.kept_bytes
     assert meters.kept_bytes == total if is_whole else 0.84 * total < meters.kept_bytes < total
+
+
+def test_window_that_is_made_smaller_is_within_its_new_bound_before_anyone_asks_for_it(
+    dataset: RawDataset, tmp_path: Path
+) -> None:
+    window, larger_bytes, smaller_bytes = tmp_path / "window", 14_400_000, 9_600_000
+    assert slot_capacity(larger_bytes) == slot_capacity(smaller_bytes)
+    with Prefetcher(window, ServingOptions(window_size=larger_bytes)):
+        reader = WindowReader(window, make_spec(dataset, epochs=EPOCHS)).begin()
+        take_all(reader, dataset, 0, SAMPLES)
+        reader.close()
+    Control(window, writable=True).gauge(larger_bytes)
+    control = open_control(window, smaller_bytes)
+    assert used_bytes(window) <= smaller_bytes
+    assert control.high_water_bytes <= smaller_bytes
 
 
 def test_a_single_epoch_keeps_nothing(dataset: RawDataset, tmp_path: Path) -> None:
