@@ -259,9 +259,8 @@ class Seen:
         return parts
 
     def close(self) -> None:
-        """Let go of what was read before its turn."""
-        while self._ahead:
-            self._take_first().cancel()
+        """Let go of what was read before its turn, and of what was read last."""
+        self._cancel_ahead()
         self._seen.clear()
 
     def _reads_of(self, begin: int, end: int) -> list[asyncio.Task[memoryview]]:
@@ -271,10 +270,13 @@ class Seen:
             begin = self._ahead[0].end
             reads.append(self._take_first())
         if begin < end:
-            while self._ahead:
-                self._take_first().cancel()
+            self._cancel_ahead()
             reads.append(self._read(begin, end - begin))
         return reads
+
+    def _cancel_ahead(self) -> None:
+        while self._ahead:
+            self._take_first().cancel()
 
     def _read_ahead(self, offset: int, length_bytes: int) -> None:
         """Make reads like one before their turn, where none of the object was left out before it: it may be again."""
