@@ -256,9 +256,9 @@ def test_a_missing_price_file_is_an_error(tmp_path: Path) -> None:
         ("s3", "glacier-ir", ("0.01", "0.02", "0.02", "0.03", "0.004")),
         ("s3", "express", ("0.00003", "0.00113", "0.00113", "0.0006", "0.11")),
         ("gcs", "standard", ("0.0004", "0.005", "0.005", "0", "0.02")),
-        ("azure", "standard", ("0.0004", "0.005", "0.005", "0", "0.018")),
-        ("azure", "hot", ("0.0004", "0.005", "0.005", "0", "0.018")),
-        ("azure", "cool", ("0.001", "0.01", "0.005", "0.01", "0.01")),
+        ("azure", "standard", ("0.0004", "0.005", "0.005", "0", "0.0208")),
+        ("azure", "hot", ("0.0004", "0.005", "0.005", "0", "0.0208")),
+        ("azure", "cool", ("0.001", "0.01", "0.005", "0.01", "0.0152")),
         ("r2", "standard", ("0.00036", "0.0045", "0.0045", "0", "0.015")),
     ],
 )
@@ -294,9 +294,10 @@ def test_what_machines_can_do() -> None:
 def test_nodes_are_sold_in_several_regions_and_as_spot() -> None:
     assert PRICES.node("g5.xlarge", region="eu-central-1").usd == Decimal("1.258")
     assert PRICES.node("p5en.48xlarge", lifecycle="spot").usd == Decimal("27.1988")
-    assert PRICES.node("a2-highgpu-1g", lifecycle="spot", region="europe-west4").usd == Decimal("1.44587")
-    with pytest.raises(ConfigError, match=r"no spot price of 'g5\.xlarge'"):
-        PRICES.node("g5.xlarge", lifecycle="spot")
+    assert PRICES.node("a2-highgpu-1g", lifecycle="spot", region="europe-west4").usd == Decimal("1.69284")
+    assert PRICES.node("g5.xlarge", lifecycle="spot", region="us-east-2").usd == Decimal("0.387767")
+    with pytest.raises(ConfigError, match=r"no spot price of 'inf2\.xlarge'"):
+        PRICES.node("inf2.xlarge", lifecycle="spot")
 
 
 def test_a_volume_has_prices_above_what_it_comes_with() -> None:

@@ -75,8 +75,8 @@ def test_what_cannot_be_done_is_said(told: Told, words: list[str], named: str) -
 def test_a_check_tells_what_is_old_and_what_is_wrong(told: Told, tmp_path: Path) -> None:
     code, out, _ = told("check", "--item", "a2-highgpu-2g", "--verbose")
     assert code == 0
-    assert "old: a2-highgpu-2g per hour in us-central1 (on-demand) is 625 days old" in out
-    assert out.splitlines()[-1].startswith("4 prices, 4 older than 180 days")
+    assert "old: a2-highgpu-2g per hour in europe-west4 (on-demand) is 625 days old" in out
+    assert out.splitlines()[-1].startswith("5 prices, 2 older than 180 days")
     assert "1 price, 0 older" in told("check", "--item", "g6.xlarge")[1]
     told_briefly = told("check")[1].splitlines()
     sources = [line for line in told_briefly if line.startswith("old: ")]
@@ -126,7 +126,7 @@ def test_azure_is_asked_page_by_page(told: Told, tmp_path: Path) -> None:
         words = ["--provider", "azure", "--region", "eastus", "--endpoint-url", f"{server.url}/api", "--into", into]
         code, out, err = told("refresh", "--item", "NC24ads_A100_v4", "--item", "NC40ads_H100_v5", *words)
     assert code == 0
-    assert "NC24ads_A100_v4  on-demand  eastus  3.673   3.5" in out
+    assert ["NC24ads_A100_v4", "on-demand", "eastus", "3.673", "3.5"] in [line.split() for line in out.splitlines()]
     assert "no price of NC40ads_H100_v5 in eastus: Azure tells no such price" in err
     asked = unquote_plus(server.asked[0].path)
     assert "armRegionName eq 'eastus' and armSkuName eq 'Standard_NC24ads_A100_v4'" in asked
@@ -151,7 +151,10 @@ def test_a_refreshed_file_keeps_its_other_rows_and_others_files_are_left(told: T
         )
         assert told("refresh", "--item", "NC40ads_H100_v5", *words, "--into", into)[0] == 0
     assert own.read_text() == "# mine\nprices: []\n"
-    assert [row.item for row in load_prices(into).files[0].prices] == ["NC24ads_A100_v4", "NC40ads_H100_v5"]
+    found = [(row.item, row.lifecycle) for row in load_prices(into).files[0].prices]
+    on_demand, spot, other = found
+    assert (on_demand, spot) == (("NC24ads_A100_v4", "on-demand"), ("NC24ads_A100_v4", "spot"))
+    assert other == ("NC40ads_H100_v5", "on-demand")
 
 
 @pytest.mark.parametrize(
