@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ import pytest
 
 from penstock.cli import main
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record
+from support.forked import Forked
 from support.images import write_class_folders
 from support.jobs import processes_of, run_until_saved, saved_step
 from support.s3_server import Asked, OwnS3, Wire, own_s3
@@ -184,6 +186,41 @@ def test_a_run_that_is_killed_twice_and_resumed_twice_has_one_bill(
     found = [read_record(out / f"{name}.json", kind) for name, kind in records.items()]
     unread = wire.body_bytes - sum(each.meters.bytes_downloaded for each in found)
     assert 0 <= unread <= 2 * 3 * max(map(len, s3[0].objects.values())), "what was on its way when it was killed"
+
+
+def test_a_job_that_is_killed_behind_its_training_was_killed_and_a_report_by_hand_bills_all_of_it(
+    job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path
+) -> None:
+    wire, out = s3[1], tmp_path / "out"
+    record = out / "run.json"
+
+    async def slow(asked: Asked) -> None:
+        trained = record.exists() and read_record(record, RunRecord).state == "succeeded"
+        await asyncio.sleep(60 if trained else 0)
+
+    wire.meddle = slow
+    process = Forked(words(wire, out, *PRICED))
+    while not record.exists() or read_record(record, RunRecord).state != "succeeded":
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    while processes_of(out):
+        pass
+    wire.meddle = lambda asked: None
+    assert job(*PRICED) == 0
+    bill = read_record(out / "cost.json", CostReport)
+    assert [each.ended for each in bill.attempts] == ["killed", "succeeded"]
+    assert bill.failed_attempts_usd is not None
+    assert math.isclose(bill.failed_attempts_usd, bill.attempts[0].seconds / 3600, rel_tol=0.01)
+    told = ["report", "--run-record", record, "--evaluation", out / "evaluation.json", *PRICED]
+    told += ["--step-record", out / "list.json", "--html", tmp_path / "by-hand.html", "--cost", tmp_path / "cost.json"]
+    assert main([str(word) for word in told]) == 0
+    by_hand = read_record(tmp_path / "cost.json", CostReport)
+    assert [each.ended for each in by_hand.attempts] == ["killed", "succeeded"]
+    lines = {line.what: line.quantity for line in by_hand.lines}
+    for line in bill.lines:
+        assert lines[line.what] >= line.quantity  # drawing the page came after the job's own bill
 
 
 def test_dollars_that_are_spent_stop_a_run_which_goes_on_with_more(

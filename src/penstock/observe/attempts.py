@@ -85,6 +85,11 @@ class AttemptLog:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="penstock-attempts-0", daemon=True)
 
+    @property
+    def step(self) -> str:
+        """What is done; ``run`` for a whole job."""
+        return self._own.step
+
     def __enter__(self) -> Self:
         self._write()
         if self._keep is not None and self._beats:

@@ -99,7 +99,8 @@ class Spent:
             meters=meters,
             traffic=take_later(earlier.traffic, *seen, self._own_traffic()),
             wall_seconds=self.wall_seconds,
-            attempts=list(self._attempts.read(ended)),
+            # A whole job goes on behind its training: that it ended is not for the training to say.
+            attempts=list(self._attempts.read(ended if self._attempts.step == STEP else "killed")),
             saves=earlier.saves.plus(saves),
             timeline=self.recorder.timeline(),
         )

@@ -18,6 +18,7 @@ from penstock.observe import redact
 from penstock.records import (
     UNSAID,
     AttemptRecord,
+    AttemptsRecord,
     Evaluation,
     FailureRecord,
     ForecastRecord,
@@ -29,6 +30,7 @@ from penstock.records import (
     read_record,
     time_text,
 )
+from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.run_root import RunRoot, open_run_root
 from penstock.steps.options.report import ReportOptions
 
@@ -53,7 +55,7 @@ class Left:
         evaluation: None where it got none.
         steps: of its other steps.
         forecast: that was made before; None where none was.
-        attempts: at all steps, as the run root has them.
+        attempts: at all steps, as the run root has them, or the folder of a job.
     """
 
     run: RunRecord
@@ -81,7 +83,7 @@ def read_left(args: ReportOptions) -> Left:
     evaluation = _evaluation(args, run_root)
     if evaluation is not None:
         _check_same_run(run, evaluation)
-    known = tuple(each for step in _STEPS for each in run_root.attempts(step)) if run_root else ()
+    known = tuple(each for step in _STEPS for each in run_root.attempts(step)) if run_root else _of_job(args, run)
     beats = run_root is not None and run_root.is_local and any(each.step == "train" for each in known)
     return Left(
         run=_as_it_ended(run, status, failures, beats=beats),
@@ -90,6 +92,19 @@ def read_left(args: ReportOptions) -> Left:
         forecast=_forecast(args, run_root),
         attempts=known,
     )
+
+
+def _of_job(args: ReportOptions, run: RunRecord) -> tuple[AttemptRecord, ...]:
+    """Return the attempts at the job that a record was made by, which lie beside it: they go on behind the training.
+
+    Raises:
+        RecordError: their record cannot be read.
+    """
+    if args.run_record is None or args.attempts is not None:
+        return ()
+    beside = JobFiles(args.run_record.parent).attempts
+    found = read_record(beside, AttemptsRecord).attempts if beside.exists() else ()
+    return found if {each.id for each in found} & {each.id for each in run.attempts} else ()
 
 
 def _forecast(args: ReportOptions, run_root: RunRoot | None) -> ForecastRecord | None:
