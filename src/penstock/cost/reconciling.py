@@ -188,7 +188,7 @@ def _tag(row: Mapping[str, Any], columns: ExportColumns, tag_key: str) -> str:
         return _text(row, columns.tag)
     tags = row[str(columns.tags)]
     if isinstance(tags, str):
-        if tag_key not in tags:  # most rows: their JSON need not be read
+        if tag_key not in tags and "\\" not in tags:  # most rows: their JSON need not be read
             return ""
         try:
             tags = json.loads(tags)
@@ -198,7 +198,8 @@ def _tag(row: Mapping[str, Any], columns: ExportColumns, tag_key: str) -> str:
         pairs = dict(tags or ())
     except (TypeError, ValueError) as error:
         raise ValueError(f"{columns.tags} is no JSON object") from error
-    return next((str(pairs[name]) for prefix in _PREFIXES if (name := f"{prefix}{tag_key}") in pairs), "")
+    found = (pairs.get(f"{prefix}{tag_key}") for prefix in _PREFIXES)
+    return next((str(value) for value in found if value not in (None, "")), "")
 
 
 def _text(row: Mapping[str, Any], name: str | None) -> str:

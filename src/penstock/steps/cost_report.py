@@ -53,17 +53,20 @@ def run(args: CostReportOptions) -> int:
 
 def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> list[FocusRun]:
     """Leave out copies of a bill, and tell of them, and of runs of one id whose bills differ."""
-    found: dict[str, tuple[str, FocusRun]] = {}
+    found: dict[str, list[tuple[str, FocusRun]]] = {}
     left: list[FocusRun] = []
     for place, each in zip(places, bills, strict=True):
-        first, same = found.setdefault(each.run.run_id, (place, each))
-        if same is each or same.cost != each.cost:
-            left.append(each)
-        if same is not each:
-            told = "a copy, which counts once" if same.cost == each.cost else "with another bill: both count"
+        seen = found.setdefault(each.run.run_id, [])
+        copied = next((other for other, same in seen if same.cost == each.cost), None)
+        if seen:
+            told = "with another bill: both count" if copied is None else "a copy, which counts once"
+            first = copied or seen[0][0]
             sys.stderr.write(
                 f"penstock {NAME}: warning: the run {each.run.run_id} of {first} is in {place} too, {told}\n"
             )
+        if copied is None:
+            seen.append((place, each))
+            left.append(each)
     return left
 
 

@@ -388,16 +388,19 @@ def test_what_is_retrieved_is_storage_of_objects() -> None:
 
 
 def test_a_run_that_is_there_twice_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("one", "copy", "other"):
+    names = ("one", "copy", "other", "copy-of-other")
+    for name in names:
         (tmp_path / name).mkdir()
         written_run(tmp_path / name, cost=True)
     changed = msgspec.structs.replace(focus_run().cost, warnings=("another one",))
-    write_record(tmp_path / "other" / "cost.json", changed)
-    assert main(["cost-report", *(str(tmp_path / name) for name in ("one", "copy", "other"))]) == 0
+    for name in ("other", "copy-of-other"):
+        write_record(tmp_path / name / "cost.json", changed)
+    assert main(["cost-report", *(str(tmp_path / name) for name in names)]) == 0
     said = capsys.readouterr()
     assert "total of 2 runs" in said.out
     assert f"{tmp_path / 'copy'} too, a copy, which counts once" in said.err
     assert f"{tmp_path / 'other'} too, with another bill: both count" in said.err
+    assert f"of {tmp_path / 'other'} is in {tmp_path / 'copy-of-other'} too, a copy, which counts once" in said.err
 
 
 def test_sums_of_a_run_are_those_of_its_bill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

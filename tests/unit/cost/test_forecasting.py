@@ -155,6 +155,31 @@ def test_what_holds_of_any_forecast(demand: Demand, rate: float) -> None:
             assert (pair[0] <= pair[1]) is pays
 
 
+def test_dollars_lie_between_low_and_high_where_a_faster_link_keeps_later() -> None:
+    demand = Demand(
+        epoch_bytes=52 * GB, epoch_requests=6_200, pages=1, num_objects=187, epochs=1000, compute_seconds=0.0036
+    )
+    link = Link(bytes_per_second=10 * GB, latency_seconds=0.03, head_bytes=400)
+    node = Node(name="", usd_per_hour=Decimal("0.0001"))
+    found = forecast_ways(demand, link, node, Places(window_bytes=10 * 2**30), S3)
+    fast = replace(link, bytes_per_second=12.5 * GB)
+    way = found.outlook("window").mid.way
+    assert cost_of(way, demand, fast, node, found.places, S3).usd > found.outlook("window").mid.usd
+    for each in found.outlooks:
+        assert each.low.usd <= each.mid.usd <= each.high.usd
+
+
+@pytest.mark.parametrize(
+    ("uri", "usd"), [("s3://", "0.023"), ("gs://", "0.02"), ("az://", "0.018")], ids=["s3", "gcs", "azure"]
+)
+def test_a_packed_copy_is_kept_at_the_price_of_each_store(uri: str, usd: str) -> None:
+    market = replace(S3, tariff=find_scheme(uri).tariff)
+    mid = forecast_ways(A, FAST, G4, Places(window_bytes=5 * GB), market).outlook("pack").mid
+    (copy,) = [line for line in mid.lines if line.what == "packed copy"]
+    assert copy.usd is not None
+    assert near(copy.usd, float(copy.quantity) / 720 * float(usd))
+
+
 @pytest.mark.parametrize(
     ("node", "disk"),
     [

@@ -92,6 +92,22 @@ def test_rows_are_summed_by_tag_and_by_what_they_are_for(tmp_path: Path, name: s
     assert found.num_rows == len(rows)
 
 
+@pytest.mark.parametrize("key", ["équipe", "cost/center"])
+def test_tags_are_read_as_json_however_it_is_written(tmp_path: Path, key: str) -> None:
+    told = [json.dumps({key: "one"}), json.dumps({key: "one"}, ensure_ascii=False).replace("/", "\\/")]
+    (tmp_path / "x.csv").write_bytes(as_csv([{**FOCUS[0], "Tags": each} for each in told]))
+    found = read_exports([tmp_path / "x.csv"], tag_key=key, values=["one"])
+    assert found.by_tag["one"] == {"Compute": 3}
+
+
+def test_a_tag_without_a_value_is_none(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(as_csv([{**FOCUS[0], "Tags": '{"team": null, "user:team": "one"}'}]))
+    in_parquet(tmp_path / "x.parquet", [{**FOCUS[0], "Tags": '{"team": null}'}], tags="Tags", cost="BilledCost")
+    paths = [tmp_path / "x.csv", tmp_path / "x.parquet"]
+    found = read_exports(paths, tag_key="team", values=["one"])
+    assert (found.by_tag["one"], found.other_usd, found.untagged_usd) == ({"Compute": Decimal("1.5")}, 0, Decimal("1.5"))
+
+
 def test_files_of_an_export_add_up(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / f"{number}.csv").write_bytes(as_csv(CUR))

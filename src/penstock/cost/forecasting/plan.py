@@ -137,10 +137,10 @@ def forecast_ways(
     high = demand.scaled(compute=HIGH_COMPUTE, requests=HIGH_REQUESTS)
     fast, slow = (replace(link, bytes_per_second=link.bytes_per_second * times) for times in (LOW_RATE, HIGH_RATE))
     outlooks = [
-        Outlook(
-            mid=cost_of(way, demand, link, node, places, market),
-            low=cost_of(way, low, fast, node, places, market),
-            high=cost_of(way, high, slow, node, places, market),
+        _outlook(
+            cost_of(way, demand, link, node, places, market),
+            better=cost_of(way, low, fast, node, places, market),
+            worse=cost_of(way, high, slow, node, places, market),
         )
         for way in ways_of(demand, node, places, paths=paths)
     ]
@@ -165,6 +165,15 @@ def forecast_ways(
         quickest=quickest,
         rate=rate,
         market=market,
+    )
+
+
+def _outlook(mid: WayCost, *, better: WayCost, worse: WayCost) -> Outlook:
+    """Return a way with the least and the most of three costs: on a slower link a window may keep from earlier on."""
+    return Outlook(
+        mid=mid,
+        low=min(better, mid, worse, key=lambda each: each.usd),
+        high=max(worse, mid, better, key=lambda each: each.usd),
     )
 
 

@@ -234,9 +234,10 @@ def _packed(
     )
     streamed = cost_of(replace(way, is_packed=False), later, replace(link, path="same-region"), node, places, market)
     hours = packing / _HOUR
+    gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)
     lines = [
         _node(node, hours),
-        *market.asked(demand, demand.epoch_requests + demand.once_requests, size),
+        *market.asked(demand, gets, size),
         *market.transfer(link, link.path, size, hours),
     ]
     if market.tariff is not None:
@@ -249,7 +250,7 @@ def _packed(
         wall_seconds=streamed.wall_seconds + packing,
         stall_seconds=streamed.stall_seconds + packing,
         moved_bytes=streamed.moved_bytes + size,
-        get_requests=streamed.get_requests + demand.epoch_requests + demand.once_requests,
+        get_requests=streamed.get_requests + gets,
         limit=limit,
         lines=(*lines, *streamed.lines),
     )

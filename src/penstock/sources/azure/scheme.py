@@ -72,6 +72,7 @@ SCHEME = Scheme(
         list="azure-list",
         put="azure-write",
         transfer="azure-transfer",
+        storage="azure-hot",
         store="azure",
         classes={"Hot": "", "Archive": ""},
     ),

@@ -68,6 +68,7 @@ SCHEME = Scheme(
         list="gcs-class-a",
         put="gcs-class-a",
         transfer="gcs-transfer",
+        storage="gcs-standard",
         store="gcs",
         classes={"STANDARD": "", "REGIONAL": "", "MULTI_REGIONAL": ""},
     ),
