@@ -105,7 +105,11 @@ def test_a_tag_without_a_value_is_none(tmp_path: Path) -> None:
     in_parquet(tmp_path / "x.parquet", [{**FOCUS[0], "Tags": '{"team": null}'}], tags="Tags", cost="BilledCost")
     paths = [tmp_path / "x.csv", tmp_path / "x.parquet"]
     found = read_exports(paths, tag_key="team", values=["one"])
-    assert (found.by_tag["one"], found.other_usd, found.untagged_usd) == ({"Compute": Decimal("1.5")}, 0, Decimal("1.5"))
+    assert (found.by_tag["one"], found.other_usd, found.untagged_usd) == (
+        {"Compute": Decimal("1.5")},
+        0,
+        Decimal("1.5"),
+    )
 
 
 def test_files_of_an_export_add_up(tmp_path: Path) -> None:
