@@ -176,6 +176,15 @@ def test_dollars_can_be_followed_and_nodes_are_set_side_by_side(capsys: pytest.C
     assert "costs least" not in capsys.readouterr().out
 
 
+def test_old_prices_of_any_node_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """g4dn.xlarge's price is of October 2026, inf2.xlarge's of that January."""
+    stated = ["forecast", "--size", "1GB", "--objects", "1000", "--compute-hours", "1", "--today", "2026-11-28"]
+    assert main([*stated, "--instance-type", "g4dn.xlarge", "--instance-type", "inf2.xlarge"]) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "older than 180 days" in line]
+    assert "inf2.xlarge: 313 days (as of 2026-01-19)" in told
+    assert "g4dn.xlarge" not in told
+
+
 def test_python_takes_the_same_options(tmp_path: Path) -> None:
     (found,) = penstock.forecast(
         size="2TB", objects=200_000, requests_per_object=2, compute_hours=2, instance_type="g4dn.xlarge",

@@ -24,6 +24,7 @@ from penstock.cost.in_vain import num_epochs, per, refetched_usd, retries_usd
 from penstock.cost.node_lines import add_nodes, hours_of, known_by_name
 from penstock.cost.node_time import STOPPED_EVALUATION, added_steps, spans_of, untold_steps
 from penstock.cost.prices import Prices
+from penstock.cost.rating import old_told
 from penstock.cost.seller import PROVIDERS, Seller
 from penstock.cost.setting import CostSetting
 from penstock.cost.storage_lines import HOURS_PER_MONTH, add_checkpoints, add_disk
@@ -174,5 +175,5 @@ def _explain(book: Book, traffic: Meters, monthly_usd: Decimal | None) -> None:
                     f"There is no price of {rate.item} for {setting.region}: that of {rate.region} "
                     f"({format_usd(rate.usd)} per {rate.unit}) is used."
                 )
-    for warning in book.prices.warnings(book.used):
-        book.warn(warning)
+    if told := old_told(book.used, book.prices.today):
+        book.warn(told)

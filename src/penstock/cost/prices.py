@@ -9,7 +9,7 @@ future.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -23,9 +23,8 @@ from penstock.errors import ConfigError
 from penstock.options.paths import PREFIXES, check_path, legs_of
 from penstock.texts import did_you_mean
 
-__all__ = ["STALE_AFTER_DAYS", "Disk", "Prices", "load_prices", "node_key"]
+__all__ = ["Disk", "Prices", "load_prices", "node_key"]
 
-STALE_AFTER_DAYS = 180
 DISKS = {"aws": "gp3", "gcp": "pd-balanced", "azure": "premium-ssd-v2"}
 """What a provider's nodes have for a disk, where nothing else is said."""
 _CLASSES = {
@@ -217,15 +216,6 @@ class Prices:
             included_iops=iops,
             included_mib_s=mib_s,
         )
-
-    def warnings(self, used: Iterable[Rate]) -> list[str]:
-        """Tell what makes prices doubtful: those that are old."""
-        return [
-            f"The price of {rate.item} is {(self.today - rate.as_of).days} days old (as of {rate.as_of}; prices older "
-            f"than {STALE_AFTER_DAYS} days may be wrong): check it, or pass a newer price file."
-            for rate in used
-            if rate.as_of is not None and (self.today - rate.as_of).days > STALE_AFTER_DAYS
-        ]
 
     def _maybe(self, item: str, unit: str, region: str | None) -> Rate | None:
         has = any(row.item == item and row.unit == unit for row in self.rows)

@@ -1,8 +1,8 @@
-"""Which of an item's rows applies, and what it comes to in US dollars after discounts."""
+"""Which of an item's rows applies, what it comes to in US dollars after discounts, and which are old."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -11,10 +11,11 @@ from penstock.cost.price_file import PriceFile
 from penstock.cost.values import Discount, PriceRow, Rate, Tier
 from penstock.errors import ConfigError
 
-__all__ = ["HOME", "best_of", "rate_of"]
+__all__ = ["HOME", "STALE_AFTER_DAYS", "best_of", "old_told", "rate_of"]
 
 HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus", "cloudflare": "auto"}
 """Whose prices are taken where no region is named."""
+STALE_AFTER_DAYS = 180
 
 
 def best_of(rows: Sequence[PriceRow], region: str | None, today: date) -> PriceRow:
@@ -45,6 +46,24 @@ def rate_of(row: PriceRow, files: Sequence[PriceFile], today: date, region: str 
         told="; ".join([*([exchanged] if exchanged else []), *discounts]),
         wanted_region=region or "",
         paid_share=share,
+    )
+
+
+def old_told(used: Iterable[Rate], today: date) -> str:
+    """Say in one line which prices are old and how old, the oldest first; empty where none is."""
+    of_day: dict[date, dict[str, None]] = {}
+    for rate in used:
+        if rate.as_of is not None and (today - rate.as_of).days > STALE_AFTER_DAYS:
+            name = f"{rate.item} (spot)" if rate.lifecycle == "spot" else rate.item
+            of_day.setdefault(rate.as_of, {})[name] = None
+    told = "; ".join(
+        f"{', '.join(names)}: {(today - as_of).days} days (as of {as_of})" for as_of, names in sorted(of_day.items())
+    )
+    if not told:
+        return ""
+    return (
+        f"Prices older than {STALE_AFTER_DAYS} days may be wrong: {told}. `penstock prices refresh` asks for those of "
+        "nodes anew; a price file (--prices) gives others."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from penstock.cost.forecasting import Forecast, Line
 from penstock.cost.forecasting.plan import Outlook
-from penstock.report.forecast_told import HEADS, command_of, facts_told, nodes_told, way_cells
+from penstock.report.forecast_told import HEADS, assumptions_told, command_of, facts_told, nodes_told, way_cells
 from penstock.report.markdown import escape_html as escape
 from penstock.units import format_usd, plain_number
 
@@ -38,7 +38,7 @@ def forecast_page(found: Sequence[Forecast]) -> str:
     """Return the page."""
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     nodes = "".join(f"<p>{escape(line)}</p>" for line in nodes_told(found))
-    assumed = "".join(f"<li>{escape(line)}</li>" for line in found[0].assumptions)
+    assumed = "".join(f"<li>{escape(line)}</li>" for line in assumptions_told(found))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

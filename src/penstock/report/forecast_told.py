@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import Outlook
+from penstock.cost.rating import old_told
 from penstock.cost.storage_classes import classes_told
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
@@ -22,6 +23,7 @@ from penstock.window.geometry import KEPT_SHARE
 
 __all__ = [
     "HEADS",
+    "assumptions_told",
     "command_of",
     "facts_told",
     "forecast_markdown",
@@ -59,9 +61,15 @@ def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> s
         *nodes_told(found),
         *([""] if nodes_told(found) else []),
         "Assumptions:",
-        *(f"  - {line}" for line in found[0].assumptions),
+        *(f"  - {line}" for line in assumptions_told(found)),
     ]
     return redact("\n".join(lines) + "\n")
+
+
+def assumptions_told(found: Sequence[Forecast]) -> tuple[str, ...]:
+    """Say what was taken for granted, and which of the prices are old."""
+    old = old_told((rate for each in found for rate in each.rates), found[0].market.prices.today)
+    return (*found[0].assumptions, *([old] if old else []))
 
 
 def facts_told(found: Forecast) -> list[str]:
@@ -172,7 +180,7 @@ def forecast_record(found: Sequence[Forecast], *, planned: str | None = None) ->
     Args:
         planned: name of the way that the run goes that it is of.
     """
-    record = ForecastRecord(nodes=tuple(map(_node, found)), assumptions=found[0].assumptions, planned=planned)
+    record = ForecastRecord(nodes=tuple(map(_node, found)), assumptions=assumptions_told(found), planned=planned)
     return msgspec.convert(redact_values(msgspec.to_builtins(record)), ForecastRecord)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cost import charge, load_prices
+from penstock.cost.rating import old_told
 from penstock.cost.values import UNITS
 from penstock.errors import ConfigError, RecordError
 from support.prices import TODAY, listed, written
@@ -95,7 +96,7 @@ def test_one_row_of_ones_own_is_enough_and_comes_first(tmp_path: Path, region: s
     found = prices.node("g5.xlarge", region=region)
     assert (found.usd, found.as_of, found.source) == (Decimal("0.85"), None, str(tmp_path / "own.yaml"))
     assert prices.node("g4dn.xlarge").usd == Decimal("0.526")
-    assert prices.warnings([found]) == []
+    assert old_told([found], prices.today) == ""
 
 
 def test_a_row_of_ones_own_for_one_region_leaves_the_others(tmp_path: Path) -> None:
@@ -312,6 +313,10 @@ def test_a_volume_has_prices_above_what_it_comes_with() -> None:
 
 
 def test_old_prices_are_told() -> None:
-    (warning,) = PRICES.on(date(2027, 6, 1)).warnings([PRICES.node("g5.xlarge")])
-    assert "g5.xlarge is 243 days old" in warning
-    assert PRICES.warnings([PRICES.node("g5.xlarge")]) == []
+    used = [PRICES.node("g5.xlarge"), PRICES.requests("s3", "get"), PRICES.node("g6.xlarge"), PRICES.node("g5.xlarge")]
+    assert old_told(used, date(2027, 6, 1)) == (
+        "Prices older than 180 days may be wrong: s3-get: 335 days (as of 2026-07-01); g5.xlarge, g6.xlarge: 243 days "
+        "(as of 2026-10-01). `penstock prices refresh` asks for those of nodes anew; a price file (--prices) gives "
+        "others."
+    )
+    assert old_told(used, date(2026, 11, 28)) == ""

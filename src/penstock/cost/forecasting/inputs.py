@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from penstock.cost.prices import Prices
-from penstock.cost.values import as_decimal
+from penstock.cost.values import Lifecycle, Rate, as_decimal
 from penstock.errors import ConfigError
 from penstock.records import ClassSize
 from penstock.window.geometry import KEPT_SHARE
@@ -142,6 +142,8 @@ class Node:
         name: of its type.
         usd_per_hour: None where it has no price.
         spot_usd_per_hour: None where that has none.
+        rate: the list's price that usd_per_hour is; None where it is somebody's own.
+        spot_rate: that spot_usd_per_hour is.
         network_bytes_per_second: that lasts; None where it is not known, and is no limit.
         disk_bytes_per_second: of block storage, that lasts.
         nvme_bytes: of its own disks.
@@ -155,6 +157,8 @@ class Node:
     disk_bytes_per_second: float | None = None
     nvme_bytes: float = 0.0
     provider: str = ""
+    rate: Rate | None = None
+    spot_rate: Rate | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,19 +193,23 @@ def node_of(name: str, prices: Prices, *, region: str | None = None, usd_per_hou
     disk = machine.disk_baseline_mb_s if machine is not None else None
     nvme = machine.local_nvme_gb if machine is not None else None
     stated = None if usd_per_hour is None else as_decimal(usd_per_hour)
+    rate = None if stated is not None else _rate(prices, name, region, "on-demand")
+    spot_rate = _rate(prices, name, region, "spot")
     return Node(
         name=name,
-        usd_per_hour=stated if stated is not None else _hourly(prices, name, region, spot=False),
-        spot_usd_per_hour=_hourly(prices, name, region, spot=True),
+        usd_per_hour=stated if rate is None else rate.usd,
+        spot_usd_per_hour=None if spot_rate is None else spot_rate.usd,
         network_bytes_per_second=None if gbps is None else float(gbps) * _GBPS / _BITS,
         disk_bytes_per_second=None if disk is None else float(disk) * _MB,
         nvme_bytes=0.0 if nvme is None else float(nvme) * _GBPS,
         provider=prices.provider_of(name),
+        rate=rate,
+        spot_rate=spot_rate,
     )
 
 
-def _hourly(prices: Prices, name: str, region: str | None, *, spot: bool) -> Decimal | None:
+def _rate(prices: Prices, name: str, region: str | None, lifecycle: Lifecycle) -> Rate | None:
     try:
-        return prices.node(name, region=region, lifecycle="spot" if spot else "on-demand").usd
+        return prices.node(name, region=region, lifecycle=lifecycle)
     except ConfigError:
         return None

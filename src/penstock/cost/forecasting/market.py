@@ -23,12 +23,17 @@ _THOUSAND = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """A line of dollars; None where there is no price."""
+    """A line of dollars; None where there is no price.
+
+    Attributes:
+        rate: the list's price that it is by; None where it is by none.
+    """
 
     what: str
     quantity: Decimal
     unit: str
     usd: Decimal | None
+    rate: Rate | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +60,7 @@ class Market:
             rate = self.prices.find(item, unit=per or unit, region=self.region)
         except ConfigError:
             return Line(what=what, quantity=number, unit=unit, usd=None)
-        return Line(what=what, quantity=number, unit=unit, usd=in_money(rate.cost(number / divide)))
+        return Line(what=what, quantity=number, unit=unit, usd=in_money(rate.cost(number / divide)), rate=rate)
 
     def requests(self, what: str, item: str, number: float) -> Line:
         """Return a line of requests to the store."""
@@ -110,5 +115,5 @@ class Market:
         found = []
         for rate in rates:
             number = as_decimal(moved_bytes / GIB if rate.unit == "GiB" else hours)
-            found.append(Line(what=what, quantity=number, unit=rate.unit, usd=in_money(rate.cost(number))))
+            found.append(Line(what=what, quantity=number, unit=rate.unit, usd=in_money(rate.cost(number)), rate=rate))
         return found

@@ -12,6 +12,7 @@ from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.offered import ways_of
 from penstock.cost.forecasting.ways import SPOT_LOST_SHARE, Way, WayCost, cost_of
+from penstock.cost.values import Rate
 from penstock.units import format_seconds, format_usd
 
 __all__ = ["Forecast", "Outlook", "download_of", "forecast_ways"]
@@ -90,6 +91,12 @@ class Forecast:
     def assumptions(self) -> tuple[str, ...]:
         """What was taken for granted."""
         return (*ASSUMPTIONS, *self.demand.noted)
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """Prices of the list that any of its ways is by."""
+        lines = (line for each in self.outlooks for line in each.mid.lines)
+        return tuple(dict.fromkeys(line.rate for line in lines if line.rate is not None))
 
     @property
     def recommendation(self) -> str:

@@ -269,7 +269,9 @@ def lines_of(
 
 
 def _node(node: Node, hours: float, *, is_spot: bool = False) -> Line:
-    price = node.spot_usd_per_hour if is_spot else node.usd_per_hour
+    price, rate = (node.spot_usd_per_hour, node.spot_rate) if is_spot else (node.usd_per_hour, node.rate)
     number = as_decimal(hours)
     usd = None if price is None else in_money(number * price)
-    return Line(what=f"{node.name or 'node'}{' (spot)' if is_spot else ''}", quantity=number, unit="hour", usd=usd)
+    return Line(
+        what=f"{node.name or 'node'}{' (spot)' if is_spot else ''}", quantity=number, unit="hour", usd=usd, rate=rate
+    )
