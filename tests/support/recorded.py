@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["Answer", "Asked", "Recorded", "serve_recorded"]
 
-Answer = tuple[int, bytes]
+Answer = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
+"""Status, body, and headers where there are any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,10 @@ def serve_recorded(answer: Callable[[Asked], Answer]) -> Iterator[Recorded]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(method=self.command, path=self.path, headers=headers, body=body)
             recorded.asked.append(asked)
-            status, data = recorded.answer(asked)
+            status, data, *more = recorded.answer(asked)
             self.send_response(status)
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

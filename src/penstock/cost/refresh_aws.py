@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from penstock.cost.refreshing import Found, Wanted
@@ -18,7 +20,11 @@ __all__ = ["ask_aws"]
 _SOURCE, _SPOT_SOURCE = "AWS Price List API", "AWS EC2 spot price history, mean over zones"
 _HOME = "us-east-1"
 """Where the Price List API is served, whatever region is asked for."""
-_LINUX = {"operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA", "capacitystatus": "Used"}
+_LINUX = {
+    "operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA", "capacitystatus": "Used",
+    "marketoption": "OnDemand",
+}  # fmt: skip
+"""Of what an instance costs by the hour; blocks of capacity, which are paid in advance, are another market option."""
 
 
 def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Found]:
@@ -33,6 +39,7 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
 
     config = Config(connect_timeout=10, read_timeout=30, retries={"max_attempts": 3, "mode": "standard"})
 
+    @cache  # one takes a tenth of a second to make
     def client(service: str, region: str) -> Any:
         return boto3.client(service, region_name=region, endpoint_url=url, config=config)  # type: ignore[call-overload]
 
@@ -81,12 +88,13 @@ def _hourly(product: dict[str, Any]) -> set[Decimal]:
 
 
 def _spot(client: Any, wanted: Wanted) -> Found:
-    """Return the mean of the zones' latest prices."""
-    answer = client.describe_spot_price_history(
-        InstanceTypes=[wanted.item], ProductDescriptions=["Linux/UNIX"], MaxResults=100
+    """Return the mean of the zones' latest prices: those that hold from now on, one a zone."""
+    now = datetime.now(UTC)
+    pages = client.get_paginator("describe_spot_price_history").paginate(
+        InstanceTypes=[wanted.item], ProductDescriptions=["Linux/UNIX"], StartTime=now, EndTime=now
     )
     latest: dict[str, tuple[Any, Decimal]] = {}
-    for row in answer.get("SpotPriceHistory", []):
+    for row in (row for page in pages for row in page.get("SpotPriceHistory", [])):
         zone, at, usd = str(row["AvailabilityZone"]), row["Timestamp"], Decimal(str(row["SpotPrice"]))
         if zone not in latest or at > latest[zone][0]:
             latest[zone] = (at, usd)

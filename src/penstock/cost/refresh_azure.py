@@ -50,20 +50,24 @@ def _rows(url: str, name: str, region: str) -> list[dict[str, Any]]:
 
 
 def _found(wanted: Wanted, rows: Sequence[dict[str, Any]]) -> Found:
-    """Choose the price of Linux, of the lifecycle that was asked for; low priority is something else."""
+    """Choose the price of Linux, of the lifecycle that was asked for; low priority and cloud services are others."""
     fitting = [
         row
         for row in rows
-        if "Windows" not in str(row.get("productName"))
+        if not any(
+            word in str(row.get("productName")) for word in ("Windows", "CloudServices", "Cloud Services", "Dedicated")
+        )
         and "Low Priority" not in str(row.get("skuName"))
         and ("Spot" in str(row.get("skuName"))) == (wanted.lifecycle == "spot")
         and str(row.get("unitOfMeasure")) == "1 Hour"
-        and str(row.get("currencyCode", "USD")) == "USD"
         and str(row.get("type", "Consumption")) == "Consumption"
     ]
+    others = sorted({str(row.get("currencyCode", "USD")) for row in fitting} - {"USD"})
+    fitting = [row for row in fitting if str(row.get("currencyCode", "USD")) == "USD"]
     prices = {price for row in fitting if (price := number_of(row.get("retailPrice"))) is not None and price > 0}
     if len(prices) != 1:
         why = "Azure tells no such price" if not prices else f"Azure tells {len(prices)} prices"
+        why += f", but one in {' and '.join(others)}" if others and not prices else ""
         return Found(wanted=wanted, usd=None, source=_SOURCE, why=why)
     return Found(wanted=wanted, usd=prices.pop(), source=_SOURCE)
 

@@ -125,6 +125,8 @@ def _hourly(sku: dict[str, Any]) -> Decimal | None:
         for expression in rows_of([info.get("pricingExpression")]):
             for rate in rows_of(expression.get("tieredRates"))[-1:]:
                 for price in rows_of([rate.get("unitPrice")]):
+                    if str(price.get("currencyCode", "USD")) != "USD":
+                        return None
                     units, nanos = number_of(price.get("units") or 0), number_of(price.get("nanos") or 0)
                     return None if units is None or nanos is None else units + nanos / 10**9
     return None

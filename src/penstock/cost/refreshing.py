@@ -24,13 +24,16 @@ from penstock.cost.prices import Prices
 from penstock.cost.values import Lifecycle, Machine, PriceRow
 from penstock.errors import NotOurs, SourceUnavailable
 from penstock.files import atomic_write
-from penstock.sources.patience import pause_seconds
+from penstock.sources.http.response import retry_after_seconds
+from penstock.sources.patience import MAX_RETRY_AFTER_SECONDS, pause_seconds
 from penstock.sources.stores.lending import NoLender, ask_lender
 
 __all__ = ["Found", "Wanted", "as_file", "ask_json", "number_of", "rows_of", "wanted_of", "write_found"]
 
 HEADER = "# Written by `penstock prices refresh`; rows of your own belong into a file of their own.\n"
 _TRIES = 3
+_MOST_BYTES = 32 << 20
+"""Of a page of prices: 500 of Google's SKUs take one to two MiB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,12 +107,12 @@ def ask_json(
         SourceUnavailable: it did not answer, or not with JSON.
     """
     full = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}" if query else url
-    problem = "it did not answer"
+    problem, least_pause = "it did not answer", 0.0
     for attempt in range(_TRIES):
         if attempt:
-            time.sleep(pause_seconds(attempt, random.random()))  # noqa: S311 - a pause, no secret
+            time.sleep(max(least_pause, pause_seconds(attempt, random.random())))  # noqa: S311 - a pause, no secret
         try:
-            answer = ask_lender(full, headers=headers)
+            answer = ask_lender(full, headers=headers, most_bytes=_MOST_BYTES)
         except NoLender as error:
             problem = str(error)
             continue
@@ -118,6 +121,8 @@ def ask_json(
         problem = f"it answered with status {answer.status}"
         if answer.status not in (408, 429) and answer.status < 500:
             break
+        asked_for = retry_after_seconds(answer.headers.get("retry-after")) or 0.0
+        least_pause = min(asked_for, MAX_RETRY_AFTER_SECONDS)
     raise SourceUnavailable(
         f"cannot ask {of} for prices: {problem}", fix="try later, or keep the prices that there are"
     )
@@ -149,19 +154,10 @@ def number_of(value: object) -> Decimal | None:
 
 def as_file(found: Iterable[Found], today: date, kept: Iterable[PriceRow] = ()) -> str:
     """Return a price file of what was found, with rows of an earlier one that were not asked for now."""
-    rows = {
-        (each.wanted.item, each.wanted.provider, each.wanted.region, each.wanted.lifecycle): (
-            each.usd,
-            today.isoformat(),
-            each.source,
-        )
-        for each in found
-        if each.usd is not None
-    }
+    rows = {_key(each.wanted): (each.usd, today.isoformat(), each.source) for each in found if each.usd is not None}
     for row in kept:
-        key = (row.item, row.provider, row.region, row.lifecycle)
         as_of = row.as_of.isoformat() if row.as_of else today.isoformat()
-        rows.setdefault(key, (row.tiers[0].price, as_of, row.source))
+        rows.setdefault(_key(row), (row.tiers[0].price, as_of, row.source))
     lines = [
         f"- {{item: {json.dumps(item)}, provider: {provider}, region: {json.dumps(region)}, unit: hour, "
         f"lifecycle: {lifecycle}, "
@@ -171,8 +167,8 @@ def as_file(found: Iterable[Found], today: date, kept: Iterable[PriceRow] = ()) 
     return f"{HEADER}version: 1\ncurrency: USD\nprices:\n{''.join(lines)}" if lines else f"{HEADER}version: 1\n"
 
 
-def write_found(path: Path, found: Sequence[Found], today: date) -> None:
-    """Write what was found into a price file; one that was written so before keeps its other rows.
+def write_found(path: Path, found: Sequence[Found], today: date) -> int:
+    """Write what was found into a price file; give how many rows one that was written so before keeps.
 
     Raises:
         NotOurs: there is a file that was not written so.
@@ -183,4 +179,10 @@ def write_found(path: Path, found: Sequence[Found], today: date) -> None:
         if not path.is_file() or not path.read_bytes().startswith(HEADER.encode()):
             raise NotOurs(f"{path} was not written by `penstock prices refresh`", fix="name another file with --into")
         kept = read_price_file(path).prices
+    told = {_key(each.wanted) for each in found if each.usd is not None}
     atomic_write(path, as_file(found, today, kept).encode())
+    return sum(_key(row) not in told for row in kept)
+
+
+def _key(of: Wanted | PriceRow) -> tuple[str, ...]:
+    return (of.item, of.provider, of.region, of.lifecycle)

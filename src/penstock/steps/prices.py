@@ -181,19 +181,41 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
             "there is nothing to ask for: prices of nodes are asked for, by their names",
             fix="see `penstock prices list`; what the list lacks is asked for by --item with --provider and --region",
         )
-    found = list(_cluster(args)) if args.provider == "own" else list(_asked(wanted, args.endpoint_url))
+    problems: list[SourceError] = []
+    found = list(_cluster(args)) if args.provider == "own" else list(_asked(wanted, args.endpoint_url, problems))
     sys.stdout.write(
         _table([("item", "lifecycle", "region", "listed", "now"), *(_news(each, prices) for each in found)])
     )
+    sys.stdout.write(_summed_up(found, prices))
     if args.into is not None and any(each.usd is not None for each in found):
-        write_found(args.into, found, today)
-        sys.stdout.write(f"price file {args.into}: give it with --prices\n")
+        num_kept = write_found(args.into, found, today)
+        kept = f", beside {counted(num_kept, 'row')} from before" if num_kept else ""
+        rows = f"{counted(_num_told(found), 'row')} of today{kept}"
+        sys.stdout.write(f"price file {args.into}: {rows}; give it with --prices\n")
     for each in found:
-        if each.usd is None:
-            sys.stderr.write(f"penstock prices: no price of {each.wanted.item} in {each.wanted.region}: {each.why}\n")
-    if all(each.usd is None for each in found):
+        if each.usd is None and each.why:
+            what = f"{each.wanted.item} ({each.wanted.lifecycle})"
+            sys.stderr.write(f"penstock prices: no price of {what} in {each.wanted.region}: {each.why}\n")
+    for problem in problems[1:]:
+        sys.stderr.write(f"penstock prices: {problem}\n")
+    if problems:
+        raise problems[0]
+    if not _num_told(found):
         raise SourceError("nobody told a price of what was asked for", fix="see the lines above; the list is as it was")
     return 0
+
+
+def _num_told(found: Sequence[Found]) -> int:
+    return sum(each.usd is not None for each in found)
+
+
+def _summed_up(found: Sequence[Found], prices: Prices) -> str:
+    """Say in one line how many prices were told, and how they are beside the list's."""
+    told = [(each.usd, _listed(each, prices)) for each in found if each.usd is not None]
+    new = sum(listed is None for _, listed in told)
+    same = sum(usd == listed for usd, listed in told)
+    parts = [f"{same} as listed", f"{len(told) - new - same} changed", f"{new} not listed before"]
+    return f"{counted(len(told), 'price')} told: {', '.join(parts)}; {len(found) - len(told)} not told\n"
 
 
 def _cluster(args: PricesOptions) -> Iterable[Found]:
@@ -204,38 +226,58 @@ def _cluster(args: PricesOptions) -> Iterable[Found]:
             yield each
 
 
-def _asked(wanted: Sequence[Wanted], url: str | None) -> Iterable[Found]:
-    """Ask each seller for its own; the modules are imported as they are needed."""
+def _asked(wanted: Sequence[Wanted], url: str | None, problems: list[SourceError]) -> Iterable[Found]:
+    """Ask each seller for its own; the modules are imported as they are needed.
+
+    Args:
+        problems: where that of a seller who does not answer is put; the others are asked all the same.
+    """
     of = {name: [each for each in wanted if each.provider == name] for name in ("aws", "gcp", "azure")}
     if of["aws"]:
         from penstock.cost.refresh_aws import ask_aws
 
-        yield from ask_aws(of["aws"], url=url)
+        yield from _until(ask_aws(of["aws"], url=url), of["aws"], problems)
     if of["gcp"]:
         from penstock.cost.refresh_gcp import URL as GCP_URL
         from penstock.cost.refresh_gcp import ask_gcp
 
-        yield from ask_gcp(of["gcp"], url=url or GCP_URL)
+        yield from _until(ask_gcp(of["gcp"], url=url or GCP_URL), of["gcp"], problems)
     if of["azure"]:
         from penstock.cost.refresh_azure import URL as AZURE_URL
         from penstock.cost.refresh_azure import ask_azure
 
-        yield from ask_azure(of["azure"], url=url or AZURE_URL)
+        yield from _until(ask_azure(of["azure"], url=url or AZURE_URL), of["azure"], problems)
+
+
+def _until(asking: Iterable[Found], wanted: Sequence[Wanted], problems: list[SourceError]) -> Iterable[Found]:
+    """Give what a seller tells as long as it answers, and what is left as not told."""
+    told: set[tuple[str, ...]] = set()
+    try:
+        for each in asking:
+            told.add(_key(each.wanted))
+            yield each
+    except SourceError as error:
+        problems.append(error)
+        for left in wanted:
+            if _key(left) not in told:
+                yield Found(wanted=left, usd=None, source="")
+
+
+def _key(wanted: Wanted) -> tuple[str, ...]:
+    return (wanted.item, wanted.region, wanted.lifecycle)
 
 
 def _news(found: Found, prices: Prices) -> tuple[str, ...]:
+    listed, now = _listed(found, prices), "not told" if found.usd is None else f"{found.usd:f}"
     wanted = found.wanted
-    listed = next(
-        (
-            row.tiers[0].price
-            for row in prices.rows
-            if (row.item, row.region, row.lifecycle) == (wanted.item, wanted.region, wanted.lifecycle)
-            and row.unit == "hour"
-        ),
-        None,
-    )
-    now = "not told" if found.usd is None else f"{found.usd:f}"
     return (wanted.item, wanted.lifecycle, wanted.region, "-" if listed is None else f"{listed:f}", now)
+
+
+def _listed(found: Found, prices: Prices) -> Decimal | None:
+    """Return what the list says of it, None where it has no such row."""
+    rows = (row for row in prices.rows if row.unit == "hour" and row.provider == found.wanted.provider)
+    of = [row for row in rows if (row.item, row.region, row.lifecycle) == _key(found.wanted)]
+    return of[0].tiers[0].price if of else None
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

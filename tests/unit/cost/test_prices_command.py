@@ -127,9 +127,11 @@ def test_azure_is_asked_page_by_page(told: Told, tmp_path: Path) -> None:
         code, out, err = told("refresh", "--item", "NC24ads_A100_v4", "--item", "NC40ads_H100_v5", *words)
     assert code == 0
     assert ["NC24ads_A100_v4", "on-demand", "eastus", "3.673", "3.5"] in [line.split() for line in out.splitlines()]
-    assert "no price of NC40ads_H100_v5 in eastus: Azure tells no such price" in err
+    assert "no price of NC40ads_H100_v5 (on-demand) in eastus: Azure tells no such price" in err
     asked = unquote_plus(server.asked[0].path)
     assert "armRegionName eq 'eastus' and armSkuName eq 'Standard_NC24ads_A100_v4'" in asked
+    assert "2 prices told: 0 as listed, 2 changed, 0 not listed before; 2 not told" in out
+    assert f"price file {into}: 2 rows of today; give it" in out
     prices = load_prices(into, today=TODAY)
     assert prices.node("Standard_NC24ads_A100_v4").usd == Decimal("3.5")
     assert prices.node("NC24ads_A100_v4").as_of == TODAY
@@ -149,7 +151,8 @@ def test_a_refreshed_file_keeps_its_other_rows_and_others_files_are_left(told: T
             200,
             b'{"Items": [{"retailPrice": 2, "skuName": "x", "unitOfMeasure": "1 Hour"}]}',
         )
-        assert told("refresh", "--item", "NC40ads_H100_v5", *words, "--into", into)[0] == 0
+        code, out, _ = told("refresh", "--item", "NC40ads_H100_v5", *words, "--into", into)
+        assert (code, "1 row of today, beside 2 rows from before" in out) == (0, True)
     assert own.read_text() == "# mine\nprices: []\n"
     found = [(row.item, row.lifecycle) for row in load_prices(into).files[0].prices]
     on_demand, spot, other = found
@@ -169,6 +172,7 @@ def test_a_refreshed_file_keeps_its_other_rows_and_others_files_are_left(told: T
         ((200, b'{"Items": [7, null, {"retailPrice": "much", "unitOfMeasure": "1 Hour"}]}'), 25, "nobody told a price"),
         ((200, b'{"Items": [{"retailPrice": NaN, "unitOfMeasure": "1 Hour"}]}'), 25, "nobody told a price"),
         ((200, b'{"Items": [{"retailPrice": -1, "unitOfMeasure": "1 Hour"}]}'), 25, "nobody told a price"),
+        ((200, b'{"Items": [{"retailPrice": 3, "currencyCode": "EUR", "unitOfMeasure": "1 Hour"}]}'), 25, "one in EUR"),
         ((200, b'{"Items": [], "NextPageLink": "http://elsewhere.example/x"}'), 25, "go on at another server"),
     ],
 )
@@ -184,6 +188,51 @@ def test_what_a_seller_does_not_tell_is_no_price(
     assert named in err
     assert not into.exists()
     assert len(server.asked) == (3 if answer[0] == 503 else 1)
+
+
+def test_a_seller_that_asks_to_be_left_alone_is_asked_again_when_it_says(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("penstock.cost.refreshing.time.sleep", pauses.append)
+    answers: list[Answer] = [(429, b"", {"Retry-After": "7"}), (500, b"", {"Retry-After": "9999"})]
+    with serve_recorded(lambda asked: answers.pop(0) if answers else _azure(asked)) as server:
+        words = ["--provider", "azure", "--region", "eastus", "--endpoint-url", f"{server.url}/api"]
+        code, out, _ = told("refresh", "--item", "NC24ads_A100_v4", *words)
+    assert (code, "2 prices told" in out) == (0, True)
+    assert pauses == [7.0, 60.0]
+
+
+def test_a_page_of_more_than_a_mebibyte_is_read_whole(told: Told) -> None:
+    """As Google's are: 500 SKUs of two to three KiB each."""
+    filling = [{"skuName": "another", "retailPrice": 1, "note": "x" * 3000} for _ in range(500)]
+
+    def answer(asked: Asked) -> Answer:
+        page = json.loads(_azure(asked)[1])
+        return 200, json.dumps({**page, "Items": [*filling, *page["Items"]]}).encode()
+
+    with serve_recorded(answer) as server:
+        words = ["--provider", "azure", "--region", "eastus", "--endpoint-url", f"{server.url}/api"]
+        assert told("refresh", "--item", "NC24ads_A100_v4", *words)[0] == 0
+
+
+def test_one_seller_that_does_not_answer_leaves_what_the_others_tell(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    into = tmp_path / "found.yaml"
+    with serve_recorded(_azure) as server:
+        monkeypatch.setattr("penstock.cost.refresh_azure.URL", f"{server.url}/api")
+        code, out, err = told("refresh", "--item", "NC24ads_A100_v4", "--item", "g5.xlarge", "--into", into)
+    assert code == 21
+    assert "AWS does not tell prices without credentials" in err
+    assert err.count("\n") < 5
+    assert "2 prices told" in out
+    assert {row.item for row in load_prices(into).files[0].prices} == {"NC24ads_A100_v4"}
 
 
 def _sku(description: str, usage: str, price: str, regions: tuple[str, ...] = ("us-central1",)) -> dict[str, Any]:
@@ -273,6 +322,10 @@ def test_aws_is_asked_for_on_demand_and_for_spot(told: Told, aws: Recorded, tmp_
     assert b"g99.huge" not in into.read_bytes()
     filters = {each["Field"]: each["Value"] for each in json.loads(aws.asked[0].body)["Filters"]}
     assert (filters["regionCode"], filters["operatingSystem"], filters["tenancy"]) == ("us-east-1", "Linux", "Shared")
+    assert filters["marketoption"] == "OnDemand"
+    spots = [parse_qs(each.body.decode()) for each in aws.asked if b"SpotPriceHistory" in each.body]
+    assert all(spot["StartTime"] == spot["EndTime"] for spot in spots)
+    assert spots
 
 
 def test_aws_that_lets_nobody_ask_is_told(told: Told, aws: Recorded) -> None:

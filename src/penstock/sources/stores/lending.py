@@ -40,8 +40,12 @@ def ask_lender(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_seconds: float = 20,
+    most_bytes: int = MOST_BYTES,
 ) -> Lent:
     """Ask a service. What is unencrypted (a metadata service) is asked directly, whatever proxy the environment names.
+
+    Args:
+        most_bytes: of its answer, that are read.
 
     Raises:
         NoLender: it did not answer.
@@ -58,10 +62,10 @@ def ask_lender(
     try:
         try:
             with opener.open(asked, timeout=timeout_seconds) as answer:
-                return Lent(status=answer.status, headers=_lower(answer.headers), data=answer.read(MOST_BYTES))
+                return Lent(status=answer.status, headers=_lower(answer.headers), data=answer.read(most_bytes))
         except urllib.error.HTTPError as error:
             with error:
-                return Lent(status=error.code, headers=_lower(error.headers), data=error.read(MOST_BYTES))
+                return Lent(status=error.code, headers=_lower(error.headers), data=error.read(most_bytes))
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise NoLender(f"{parts.hostname} did not answer ({type(error).__name__}: {reason})") from error
