@@ -52,7 +52,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def columns_of(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of as many cells each as lines, their columns below one another."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    """Return rows of as many cells each as lines, their columns below one another; whatever stands in a cell."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in shown]
     return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -14,7 +14,7 @@ from penstock.secrets import redact
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps.options.compare import CompareOptions
-from penstock.texts import columns_of
+from penstock.texts import columns_of, printable
 
 NAME = "compare"
 
@@ -38,7 +38,7 @@ def run(args: CompareOptions) -> int:
         tables = [] if costs is None else [("Time and cost", costs)]
         atomic_write(args.html, render_comparison(runs, title=args.title, tables=tables).encode())
     for warning in warnings_of(runs):
-        sys.stderr.write(f"penstock compare: {warning}\n")
+        sys.stderr.write(f"penstock compare: {printable(warning)}\n")
     if with_scores:
         rows = [("", *(each.label for each in with_scores)), *compared_rows(with_scores)]
         sys.stdout.write(redact(columns_of(rows)))

@@ -18,7 +18,7 @@ from penstock.steps._shared.bill_tables import bills_by_tag, reconciled, summed_
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_bills import files_of, places_of, read_bill
 from penstock.steps.options.cost_report import CostReportOptions
-from penstock.texts import counted
+from penstock.texts import counted, printable
 
 NAME = "cost-report"
 
@@ -61,9 +61,8 @@ def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> list[FocusRu
         if seen:
             told = "with another bill: both count" if copied is None else "a copy, which counts once"
             first = copied or seen[0][0]
-            sys.stderr.write(
-                f"penstock {NAME}: warning: the run {each.run.run_id} of {first} is in {place} too, {told}\n"
-            )
+            told = f"the run {each.run.run_id} of {first} is in {place} too, {told}"
+            sys.stderr.write(f"penstock {NAME}: warning: {printable(told)}\n")
         if copied is None:
             seen.append((place, each))
             left.append(each)
@@ -81,7 +80,8 @@ def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mappin
     atomic_write(args.focus, text.encode())
     left = [f"{each.run.run_id}: {', '.join(each.cost.unpriced)}" for each in runs if each.cost.unpriced]
     if left:
-        sys.stderr.write(f"penstock {NAME}: warning: not in the file, for want of a price: {'; '.join(left)}\n")
+        told = printable(redact("; ".join(left)))
+        sys.stderr.write(f"penstock {NAME}: warning: not in the file, for want of a price: {told}\n")
     sys.stdout.write(f"FOCUS 1.2: {counted(text.count(chr(10)) - 1, 'row')} in {args.focus}\n")
 
 
@@ -105,7 +105,7 @@ def _check(path: Path) -> None:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            found = violations(lines)
+            found = [printable(each) for each in violations(lines)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path} cannot be read ({error})", fix="name a CSV file", about=str(path)) from error
     if found:

@@ -422,3 +422,29 @@ def test_sums_of_a_run_are_those_of_its_bill(tmp_path: Path, capsys: pytest.Capt
     metrics = bill_metrics(run, cost)
     parts = ("total_usd", "usd_per_epoch", "usd_per_1000_samples", "usd_per_gib")
     assert [metrics[name] for name in parts] == [float(usd) for usd in sums if usd is not None]
+
+
+def test_what_a_record_says_of_itself_steers_no_terminal_and_makes_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "ada\x1b[2J\nuser root: $0\u202e"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        each = focus_run(run_id=f"{name}{hostile}", user=hostile, task=hostile, model=hostile)
+        write_record(tmp_path / name / "run.json", each.run)
+        write_record(tmp_path / name / "cost.json", each.cost)
+    csv_file = tmp_path / "f.csv"
+    runs = [str(tmp_path / name) for name in ("one", "two")]
+    for words in (
+        ["cost-report", *runs, runs[0] + "/../one", "--focus", str(csv_file)],
+        ["cost-report", *runs, "--reconcile", str(csv_file), "--tag-key", "penstock_user"],
+        ["compare", *runs],
+    ):
+        assert main(words) == 0
+        said = capsys.readouterr()
+        assert not {"\x1b", "\u202e"} & {*said.out, *said.err}
+        assert "\nuser root" not in said.out + said.err
+        assert "\\x1b[2J" in said.out
+    csv_file.write_text(f"Billed\x1b[2J{csv_file.read_text()}")
+    assert main(["cost-report", "--check", str(csv_file)]) == 70
+    assert "\x1b" not in capsys.readouterr().err

@@ -10,7 +10,7 @@ from penstock.cost.focus import FocusRun, kind_of_line, tags_of
 from penstock.cost.in_vain import parts_usd
 from penstock.cost.reconciling import Theirs
 from penstock.records import CostLine
-from penstock.texts import columns_of, counted
+from penstock.texts import columns_of, counted, printable
 from penstock.units import format_grams, format_usd
 
 __all__ = ["bills_by_tag", "reconciled", "summed_up"]
@@ -28,7 +28,7 @@ def summed_up(runs: Sequence[FocusRun]) -> str:
         groups: dict[str, list[FocusRun]] = defaultdict(list)
         for each in runs:
             groups[key(each)].append(each)
-        lines += [f"{word} {name}: {_sum(group)}\n" for name, group in sorted(groups.items())]
+        lines += [f"{word} {printable(name)}: {_sum(group)}\n" for name, group in sorted(groups.items())]
     lines.append(f"total of {counted(len(runs), 'run')}: {_sum(runs)}\n")
     return "".join(lines)
 
@@ -57,7 +57,9 @@ def reconciled(ours: Mapping[str, Mapping[str, Sequence[CostLine]]], theirs: The
         names = sorted({*(name for name, lines in own.items() if any(line.usd != 0 for line in lines)), *other})
         rows += [_compared("", name, own.get(name), other.get(name)) for name in names]
     lines = [f"{theirs.title}, {counted(theirs.num_rows, 'row')}\n", columns_of(rows)]
-    lines += [f"{value}: nothing of the export has this tag\n" for value in ours if not theirs.by_tag.get(value)]
+    lines += [
+        f"{printable(value)}: nothing of the export has this tag\n" for value in ours if not theirs.by_tag.get(value)
+    ]
     lines += [f"{told}\n" for told in _left(theirs, tag_key)]
     return "".join(lines)
 
