@@ -24,7 +24,7 @@ from penstock.cost.in_vain import num_epochs, per, refetched_usd, retries_usd
 from penstock.cost.node_lines import add_nodes, hours_of, known_by_name
 from penstock.cost.node_time import STOPPED_EVALUATION, added_steps, spans_of, untold_steps
 from penstock.cost.prices import Prices
-from penstock.cost.rating import old_told
+from penstock.cost.rating import ANYWHERE, old_told
 from penstock.cost.seller import PROVIDERS, Seller
 from penstock.cost.setting import CostSetting
 from penstock.cost.storage_lines import HOURS_PER_MONTH, add_checkpoints, add_disk
@@ -165,12 +165,12 @@ def _explain(book: Book, traffic: Meters, monthly_usd: Decimal | None) -> None:
         )
     if monthly_usd:
         book.assumptions.append(f"Checkpoints that are kept on cost {format_usd(monthly_usd)} a month from then on.")
-    regions = sorted({rate.region for rate in book.used if rate.region})
+    regions = sorted({rate.region for rate in book.used} - {"", ANYWHERE})
     if setting.region is None and regions:
         book.assume(f"No region was named: prices are those of {', '.join(regions)}.")
     elif setting.region is not None:
         for rate in book.used:
-            if rate.region not in ("", setting.region, rate.wanted_region):
+            if rate.region not in ("", ANYWHERE, setting.region, rate.wanted_region):
                 book.warn(
                     f"There is no price of {rate.item} for {setting.region}: that of {rate.region} "
                     f"({format_usd(rate.usd)} per {rate.unit}) is used."

@@ -11,9 +11,12 @@ from penstock.cost.price_file import PriceFile
 from penstock.cost.values import Discount, PriceRow, Rate, Tier
 from penstock.errors import ConfigError
 
-__all__ = ["HOME", "STALE_AFTER_DAYS", "best_of", "old_told", "rate_of"]
+__all__ = ["ANYWHERE", "HOME", "STALE_AFTER_DAYS", "best_of", "old_told", "rate_of"]
 
-HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus", "cloudflare": "auto"}
+ANYWHERE = "auto"
+"""The one region of a seller whose prices are the same everywhere."""
+
+HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus", "cloudflare": ANYWHERE}
 """Whose prices are taken where no region is named."""
 STALE_AFTER_DAYS = 180
 

@@ -13,7 +13,7 @@ from penstock.sources import Payee, Tariff, find_scheme
 __all__ = ["PROVIDERS", "Seller", "class_sizes", "seller_at", "seller_of", "seller_of_run"]
 
 
-PROVIDERS = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}
+PROVIDERS = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure", "Cloudflare R2": "cloudflare"}
 """By the seller of a tariff."""
 
 
@@ -37,7 +37,7 @@ class Seller:
 def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
     """Tell who charges for what a run read."""
     uri = str(run.config.get("source") or "")
-    endpoint = str(run.config.get("endpoint-url") or run.config.get("endpoint_url") or "")
+    endpoint = _endpoint_of(run)
     s3 = find_scheme("s3://").tariff
     if not uri:
         told = "Where the bytes came from is not recorded: requests and transfer are priced as S3's."
@@ -55,7 +55,7 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
 
 def class_sizes(run: RunRecord, tariff: Tariff | None) -> Mapping[str, ClassSize]:
     """Return what a run's data is of which class of storage, where it is priced by the store that these are of."""
-    own = _asked(str(run.config.get("source") or "s3://"), "")[2]
+    own = _asked(str(run.config.get("source") or "s3://"), _endpoint_of(run))[2]
     return run.dataset.storage_classes if run.dataset is not None and tariff is not None and tariff == own else {}
 
 
@@ -107,11 +107,17 @@ def seller_of_run(run: RunRecord, *, prices: SourcePrices) -> Seller | None:
     )
 
 
+def _endpoint_of(run: RunRecord) -> str:
+    return str(run.config.get("endpoint-url") or run.config.get("endpoint_url") or "")
+
+
 def _asked(uri: str, endpoint: str) -> tuple[Payee, str, Tariff | None]:
     """Return who charges by the source's scheme, what it is called, and its tariff."""
     try:
         scheme = find_scheme(uri)
     except ConfigError:  # the run was made where the package that brings it is installed
         return "unknown", uri, None
-    payee = scheme.payee(uri, endpoint)
-    return ("unknown" if payee == "own" and scheme.tariff is None else payee), scheme.title, scheme.tariff
+    payee, tariff = scheme.payee(uri, endpoint), scheme.tariff_at(endpoint)
+    if payee != "own" or tariff == scheme.tariff:
+        return ("unknown" if payee == "own" and tariff is None else payee), scheme.title, tariff
+    return payee, tariff.seller if tariff else scheme.title, tariff

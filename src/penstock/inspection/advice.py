@@ -40,13 +40,14 @@ class GetPrice:
 def get_price(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize] | None = None) -> GetPrice:
     """Return what a GET costs at a source, on average of the classes of storage that its objects lie in."""
     scheme = find_scheme(spec.uri)
-    payee = scheme.payee(spec.uri, scheme.asked_server(spec) or "")
+    server = scheme.asked_server(spec) or ""
+    payee, tariff = scheme.payee(spec.uri, server), scheme.tariff_at(server)
     if payee == "nobody":
         return GetPrice(0.0, "requests are not billed here")
-    if payee == "unknown" or scheme.tariff is None:
+    if payee == "unknown" or tariff is None:
         return GetPrice(None, "what requests cost here is not known")
     try:
-        rates, classes = load_prices(today=today), classes_of(scheme.tariff, sizes or {})
+        rates, classes = load_prices(today=today), classes_of(tariff, sizes or {})
         prices = [rates.find(each.get, unit="1000 requests", region=spec.text("region")) for each in classes]
     except ConfigError:
         return GetPrice(None, "what requests cost here is not known")
@@ -62,8 +63,9 @@ def advise_on_classes(
     """Say what reading classes of storage costs besides requests, and what cannot be read before it is restored."""
     scheme, archived = find_scheme(spec.uri), archived_told(objects)
     told = [f"{archived[0].upper()}{archived[1:]}: restore them, or leave them out when listing."] if archived else []
-    tariff = scheme.tariff
-    if tariff is None or scheme.payee(spec.uri, scheme.asked_server(spec) or "") != "own":
+    server = scheme.asked_server(spec) or ""
+    tariff = scheme.tariff_at(server)
+    if tariff is None or scheme.payee(spec.uri, server) != "own":
         return tuple(told)
     return (*told, *classes_told(sizes, tariff, load_prices(today=today), region=spec.text("region")))
 

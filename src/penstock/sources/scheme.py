@@ -19,6 +19,7 @@ from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.storage_options import GivenOptions, StorageOptions
+from penstock.urls import host_of
 
 if TYPE_CHECKING:
     from penstock.sources.inventory.report import InventoryKind
@@ -171,6 +172,7 @@ class Scheme:
         root: gives what of a URI is no folder or file: bucket, repository, server; all of it where nothing lies below.
         payee: who charges for what is read, by URI and the server that was asked (empty: the scheme's own).
         tariff: what is billed where the payee is its own; None where no prices are known.
+        others: tariffs of other stores that are spoken to alike, by what their servers' names end with.
         takes: options of a ``SourceSpec`` that mean something here, by name: ``str`` or ``bool``.
         folder: gives the folder on this machine that a URI names, None where it names none.
         is_local: bytes come from this machine's file system: nothing is gained by looking how long a read takes.
@@ -190,6 +192,7 @@ class Scheme:
     root: Callable[[str], str] = authority_of
     payee: Callable[[str, str], Payee] = lambda uri, server: "unknown"
     tariff: Tariff | None = None
+    others: Mapping[str, Tariff] = field(default_factory=dict)
     takes: Mapping[str, type[str] | type[bool]] = field(default_factory=dict)
     folder: Callable[[str], Path | None] = lambda uri: None
     is_local: bool = False
@@ -199,6 +202,11 @@ class Scheme:
     open_blobs: OpenBlobs | None = None
     storage_options: Callable[[GivenOptions], StorageOptions] | None = None
     inventory: InventoryKind | None = None
+
+    def tariff_at(self, server: str) -> Tariff | None:
+        """Return what is billed by a server (empty: the scheme's own), where its payee is its own."""
+        host = host_of(server) if server else ""
+        return next((tariff for end, tariff in self.others.items() if host.endswith(end)), self.tariff)
 
 
 def check_options(scheme: Scheme, spec: SourceSpec) -> None:

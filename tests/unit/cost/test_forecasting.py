@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+import penstock
 from penstock.cost import load_prices
 from penstock.cost.forecasting import Demand, Link, Node, Places, Way, WayCost, forecast_ways
 from penstock.cost.forecasting.breakevens import first_epochs
@@ -15,9 +17,11 @@ from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.ways import Store, cost_of
 from penstock.errors import ConfigError
+from penstock.manifest import SourceSpec
 from penstock.report.forecast_page import forecast_page
 from penstock.report.forecast_told import forecast_markdown, forecast_record, forecast_text
 from penstock.sources import find_scheme
+from support.raw import make_raw_dataset
 
 PRICES = load_prices()
 S3 = Market(prices=PRICES, tariff=find_scheme("s3://").tariff)
@@ -169,15 +173,13 @@ def test_dollars_lie_between_low_and_high_where_a_faster_link_keeps_later() -> N
         assert each.low.usd <= each.mid.usd <= each.high.usd
 
 
-@pytest.mark.parametrize(
-    ("uri", "usd"), [("s3://", "0.023"), ("gs://", "0.02"), ("az://", "0.018")], ids=["s3", "gcs", "azure"]
-)
-def test_a_packed_copy_is_kept_at_the_price_of_each_store(uri: str, usd: str) -> None:
+@pytest.mark.parametrize(("uri", "store"), [("s3://", "s3"), ("gs://", "gcs"), ("az://", "azure")])
+def test_a_packed_copy_is_kept_at_the_price_of_each_store(uri: str, store: str) -> None:
     market = replace(S3, tariff=find_scheme(uri).tariff)
     mid = forecast_ways(A, FAST, G4, Places(window_bytes=5 * GB), market).outlook("pack").mid
     (copy,) = [line for line in mid.lines if line.what == "packed copy"]
     assert copy.usd is not None
-    assert near(copy.usd, float(copy.quantity) / 720 * float(usd))
+    assert near(copy.usd, float(copy.quantity) / 720 * float(PRICES.storage(store).usd))
 
 
 @pytest.mark.parametrize(
@@ -285,3 +287,25 @@ def test_what_cannot_be_forecast_is_refused(wrong: dict[str, float]) -> None:
         replace(C, **wrong)
     with pytest.raises(ConfigError):
         Link(bytes_per_second=0)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (SourceSpec.of("s3://bucket/data", endpoint_url="https://0123abc.r2.cloudflarestorage.com"), ""),
+        (SourceSpec.of("gs://bucket/data"), "It lies with Google Cloud and the node is another cloud's"),
+    ],
+    ids=["r2", "gcs"],
+)
+def test_data_of_another_cloud_is_priced_by_its_store_and_told_of_where_it_does_not_leave_for_nothing(
+    tmp_path: Path, source: SourceSpec, told: str
+) -> None:
+    data = make_raw_dataset(tmp_path, sizes=[1000] * 2000, source=source)
+    (found,) = penstock.forecast(manifest=data.manifest, compute_hours=1, instance_type="g5.xlarge")
+    lines = {line.what: line for line in found.outlook("stream").mid.lines}
+    get = {"s3": "0.00036", "gs": "0.0004"}[source.uri[:2]]
+    assert lines["GET requests"].usd == 10 * 2 * Decimal(get)
+    assert lines["transfer (same-region)"].usd == 0
+    assert not found.outlook("pack").mid.unpriced
+    assert found.market.told.startswith(told)
+    assert bool(found.market.told) is bool(told)

@@ -15,8 +15,10 @@ from penstock.cost import CostSetting, Prices, bill, load_prices, total_meters
 from penstock.cost.seller import seller_of
 from penstock.errors import ConfigError
 from penstock.records import (
+    ClassSize,
     CostLine,
     CostReport,
+    DatasetSize,
     Evaluation,
     Host,
     Meters,
@@ -419,6 +421,30 @@ def test_a_mix_of_several_stores_is_not_priced_as_one() -> None:
     assert not seller.is_priced
     assert "what each got of its requests and transfer is not counted, so they are not in the total" in seller.warning
     assert seller_of(msgspec.structs.replace(run, mix=(shares[0], shares[2])), prices="auto").is_priced
+
+
+@pytest.mark.parametrize("jurisdiction", ["", ".eu"])
+def test_a_bucket_of_r2_is_billed_at_the_prices_of_r2(jurisdiction: str) -> None:
+    """Reads are its class B, listings and writes class A, and nothing is taken for what goes out."""
+    endpoint = f"https://0123abc{jurisdiction}.r2.cloudflarestorage.com"
+    meters = Meters(bytes_downloaded=GIB, requests=sent(GET=2000, LIST=1000))
+    config = {"source": "s3://bucket/data", "endpoint-url": endpoint}
+    sizes = {
+        "STANDARD_IA": ClassSize(num_objects=1, size_bytes=GIB),
+        "STANDARD": ClassSize(num_objects=1, size_bytes=GIB),
+    }
+    dataset = DatasetSize(epoch_bytes=2 * GIB, num_objects=2, object_bytes=GIB, storage_classes=sizes)
+    plain = _bill(make_run(meters=meters, config=config), transfer="internet", region="eu-central-1")
+    assert (_paid(plain, "r2-class-b"), _paid(plain, "r2-class-a")) == (Decimal("0.00072"), Decimal("0.0045"))
+    assert _paid(plain, "r2-transfer-internet") == 0
+    assert not [line.item for line in plain.lines if line.usd is None]
+    assert not [told for told in (*plain.warnings, *plain.assumptions) if "auto" in told or "not known" in told]
+    mixed = _bill(make_run(meters=meters, config=config, dataset=dataset))
+    assert _paid(mixed, "r2-ia-class-b") == Decimal("0.0009")
+    assert _paid(mixed, "r2-ia-retrieval") == Decimal("0.005")
+    as_s3 = _bill(make_run(meters=meters, config=config), source_prices="s3")
+    assert _paid(as_s3, "s3-get") == Decimal("0.0008")
+    assert any(told.startswith("The run read from Cloudflare R2, not from AWS") for told in as_s3.warnings)
 
 
 def test_a_bill_is_made_for_the_node_that_was_found() -> None:

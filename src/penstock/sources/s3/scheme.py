@@ -20,6 +20,8 @@ from penstock.urls import host_of
 __all__ = ["SCHEME"]
 
 _OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_OF_R2 = ".r2.cloudflarestorage.com"
+"""What servers of Cloudflare R2 end with, those of a jurisdiction (``ACCOUNT.eu.r2...``) included."""
 
 
 def _locate(spec: SourceSpec) -> SourceSpec:
@@ -44,7 +46,7 @@ def _asked_server(spec: SourceSpec) -> str | None:
 
 
 def _payee(uri: str, server: str) -> Payee:
-    return "own" if not server or host_of(server).endswith(_OF_AWS) else "unknown"
+    return "own" if not server or host_of(server).endswith((*_OF_AWS, _OF_R2)) else "unknown"
 
 
 def _open_blobs(
@@ -86,6 +88,18 @@ SCHEME = Scheme(
             "DEEP_ARCHIVE": "",
         },
     ),
+    others={
+        _OF_R2: Tariff(
+            seller="Cloudflare R2",
+            get="r2-class-b",
+            list="r2-class-a",
+            put="r2-class-a",
+            transfer="r2-transfer",
+            storage="r2-standard",
+            store="r2",
+            classes={"STANDARD": "", "STANDARD_IA": "ia"},
+        )
+    },
     takes={
         "endpoint_url": str,
         "region": str,

@@ -14,10 +14,11 @@ from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.prices import Prices, load_prices
 from penstock.cost.seller import PROVIDERS, Seller, seller_at
 from penstock.errors import ConfigError
+from penstock.manifest import SourceSpec
 from penstock.options.paths import check_path
 from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.report.forecast_beside import format_range
-from penstock.sources import find_scheme
+from penstock.sources import Tariff, find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
 from penstock.steps._shared.forecasting.probing import probe
@@ -129,7 +130,7 @@ def _forecast(
         keeps_at_once=keeps_at_once,
     )
     market = _market(args, prices, data, node)
-    if data.source is not None and find_scheme(data.source.uri).tariff != market.tariff:
+    if data.source is not None and _tariff_of(data.source) != market.tariff:
         demand = replace(demand, storage_classes={})  # they mean nothing at another store's prices
     found = forecast_ways(demand, link, node, places, market, paths=args.way)
     found = replace(found, asked=data.words)
@@ -154,7 +155,7 @@ def _seller(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Ma
         return Market(prices=prices, tariff=scheme.tariff, region=args.price_region, told=told)
     endpoint = endpoint_paid(data.source) or ""
     found = seller_at(data.source.uri, endpoint, prices=args.source_prices, did_read="It is read")
-    told = " ".join(filter(None, (found.assumption, found.warning, _far(args, found, node)))).rstrip(".")
+    told = " ".join(filter(None, (found.assumption, found.warning, _far(args, found, node, prices)))).rstrip(".")
     return Market(
         prices=prices,
         tariff=found.tariff,
@@ -164,13 +165,25 @@ def _seller(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Ma
     )
 
 
-def _far(args: ForecastOptions, found: Seller, node: Node) -> str:
+def _tariff_of(source: SourceSpec) -> Tariff | None:
+    return find_scheme(source.uri).tariff_at(endpoint_paid(source) or "")
+
+
+def _far(args: ForecastOptions, found: Seller, node: Node, prices: Prices) -> str:
     """Say that no transfer is priced to a node of another cloud, where it is so."""
     seller = found.tariff.seller if found.tariff is not None else ""
     is_far = bool(seller and node.provider) and PROVIDERS.get(seller) != node.provider
-    if not is_far or args.transfer != "same-region":
+    if not is_far or args.transfer != "same-region" or _is_free(prices, PROVIDERS.get(seller, seller)):
         return ""
     return f"It lies with {seller} and the node is another cloud's, which is not free: pass --transfer internet"
+
+
+def _is_free(prices: Prices, provider: str) -> bool:
+    """Tell whether a store takes nothing for what goes out over the internet."""
+    try:
+        return not any(rate.usd for rate in prices.transfer("internet", provider=provider))
+    except ConfigError:
+        return False
 
 
 def _nodes(args: ForecastOptions, prices: Prices) -> list[Node]:
