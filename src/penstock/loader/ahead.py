@@ -10,7 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["Ahead"]
+__all__ = ["AHEAD_BATCHES", "Ahead"]
+
+AHEAD_BATCHES = 2
+"""Batches that are held ready where there are no workers."""
 
 T = TypeVar("T")
 

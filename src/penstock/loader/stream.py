@@ -23,7 +23,7 @@ import msgspec
 
 from penstock import stopping
 from penstock.errors import ConfigError, DataError, PenstockError, ProcessLost
-from penstock.loader.ahead import Ahead
+from penstock.loader.ahead import AHEAD_BATCHES, Ahead
 from penstock.loader.dataset import FeedSettings, Thinned, many_of
 from penstock.loader.decoding import Decoding
 from penstock.loader.failures import Failed
@@ -56,8 +56,6 @@ from penstock.window.life import patience_of
 __all__ = ["WindowStream"]
 
 STATE_VERSION = 1
-AHEAD_BATCHES = 2
-"""Batches that are held ready where there are no workers."""
 LOGGED_SKIPS = 20
 """Skipped samples that are logged, each; the meters go on counting."""
 

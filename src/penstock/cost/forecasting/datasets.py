@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.cost.forecasting.course import Course
 from penstock.cost.forecasting.inputs import LEAST_WINDOW_BYTES, Demand
 from penstock.errors import ConfigError
 from penstock.manifest import ManifestInfo, ManifestReader
@@ -61,6 +62,7 @@ def demand_of(manifest: Path, plan: Path | None, *, window_bytes: int, epochs: i
         each = moved_by(reader, planned, [name for name in ("train", "valid") if name in names], window_bytes)
         once = moved_by(reader, planned, ["test"] if "test" in names else [], window_bytes)
         passes = 1 if planned is None or planned.repeat is None else planned.repeat.passes
+        course = _course(manifest, info, planned, [name for name in ("train", "valid") if name in names], each)
         return Demand(
             epoch_bytes=each.num_bytes,
             epoch_requests=each.requests,
@@ -73,7 +75,23 @@ def demand_of(manifest: Path, plan: Path | None, *, window_bytes: int, epochs: i
             least_window_bytes=max(LEAST_WINDOW_BYTES, _least(info)),
             largest_bytes=info.max_extent_bytes,
             storage_classes=info.storage_classes,
+            course=course,
+            once=_course(manifest, info, planned, ["test"], once) if course is not None and "test" in names else None,
         )
+
+
+def _course(manifest: Path, info: ManifestInfo, plan: Plan | None, splits: list[str], moved: Moved) -> Course | None:
+    """Return what is read one after the other; None where extents have several samples, or are read several times."""
+    if plan is None or plan.repeat is not None or info.num_samples != info.num_extents:
+        return None
+    return Course(
+        manifest=manifest,
+        order=make_order(info, plan, [(name, name == "train") for name in splits]),
+        batch_samples=plan.batch_size or 1,
+        weights=tuple(1.0 if name == "train" else FORWARD_SHARE for name in splits),
+        epoch_bytes=moved.num_bytes,
+        epoch_requests=moved.requests,
+    )
 
 
 def moved_by(reader: ManifestReader, plan: Plan | None, splits: list[str], window_bytes: int) -> Moved:

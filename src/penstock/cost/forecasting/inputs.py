@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from penstock.cost.forecasting.course import Course
 from penstock.cost.prices import Prices
 from penstock.cost.values import Lifecycle, Rate, as_decimal
 from penstock.errors import ConfigError
@@ -48,6 +49,8 @@ class Demand:
         done_share: of all epochs, that is done by when the run ends.
         noted: what was taken for granted of this demand, for people.
         storage_classes: what there is of each class of storage in the source; empty where it tells none.
+        course: an epoch's samples in their order; None where that is not known.
+        once: the same, of what is read once.
     """
 
     epoch_bytes: float
@@ -70,6 +73,8 @@ class Demand:
     done_share: float = 1.0
     noted: tuple[str, ...] = ()
     storage_classes: Mapping[str, ClassSize] = field(default_factory=dict)
+    course: Course | None = field(default=None, repr=False, compare=False)
+    once: Course | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("epoch_bytes", "epoch_requests", "pages", "num_objects", "compute_seconds", "once_bytes"):

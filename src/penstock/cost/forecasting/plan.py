@@ -156,13 +156,13 @@ def forecast_ways(
     streamed = outlooks[0].mid.way
 
     def usd(way: Way, epochs: int) -> Decimal:
-        return cost_of(way, replace(demand, epochs=epochs, done_share=1.0), link, node, places, market).usd
+        return cost_of(way, replace(demand, epochs=epochs, done_share=1.0, course=None), link, node, places, market).usd
 
     is_priced = node.usd_per_hour is not None
     epochs = first_epochs(lambda n: usd(streamed, n), lambda n: usd(download.mid.way, n)) if is_priced else None
     best, quickest = _best([each.mid for each in outlooks], is_priced=is_priced)
     return Forecast(
-        demand=demand,
+        demand=replace(demand, course=None, once=None),  # the files that it is read of may be gone
         link=link,
         node=node,
         places=places,

@@ -12,17 +12,10 @@ import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from penstock.cost.forecasting.foreseen import foresee
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
 from penstock.cost.forecasting.market import Line, Market
-from penstock.cost.forecasting.streaming import (
-    Keeping,
-    Streamed,
-    fetch_rate,
-    first_seconds,
-    in_turns,
-    keeping_in,
-    streamed,
-)
+from penstock.cost.forecasting.streaming import fetch_rate
 from penstock.cost.values import as_decimal, in_money
 from penstock.units import GIB
 
@@ -146,14 +139,23 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
         return _packed(way, demand, rate, limit, link, node, places, market)
     if way.disk is not None:
         return _downloaded(way, demand, link, node, places, market)
-    found = _streamed(way, demand, link, rate, places)
-    wall = demand.beside_seconds + found.seconds + max(demand.once_compute_seconds, demand.once_bytes / rate)
+    store = way.window_store
+    found = foresee(
+        demand,
+        link,
+        places,
+        window_bytes=way.window_bytes or 0.0,
+        passes=way.passes,
+        network=network,
+        disk_rate=math.inf if store is None else store.bytes_per_second,
+    )
+    wall = demand.beside_seconds + found.seconds + found.once_seconds
     stall = wall - demand.done_epochs * demand.compute_seconds
     if way.is_spot:
         wall, stall = wall * (1 + SPOT_LOST_SHARE), stall + wall * SPOT_LOST_SHARE
     moved = demand.epoch_bytes * found.times + demand.once_bytes
-    gets = (demand.epoch_requests * found.times + demand.once_requests) * (1 + demand.again_share)
-    hours, store = wall / _HOUR, way.window_store
+    gets = (demand.epoch_requests * found.request_times + demand.once_requests) * (1 + demand.again_share)
+    hours = wall / _HOUR
     fits = store is None or store.room_bytes is None or (way.window_bytes or 0.0) <= store.room_bytes
     lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(demand, gets, moved)]
     lines += market.transfer(link, way.path or link.path, moved, hours)
@@ -169,18 +171,6 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
         limit=limit,
         lines=tuple(lines),
     )
-
-
-def _streamed(way: Way, demand: Demand, link: Link, rate: float, places: Places) -> Streamed:
-    disk_rate = math.inf if way.window_store is None else way.window_store.bytes_per_second
-    if way.passes > 1:
-        return in_turns(demand, passes=way.passes, rate=rate, disk_rate=disk_rate)
-    window, late = way.window_bytes or 0.0, link.latency_seconds
-    keeping = Keeping(kept_bytes=min(demand.epoch_bytes, window * places.kept_share))
-    if not places.keeps_at_once:
-        keeping = keeping_in(window, demand, rate=rate, latency_seconds=late, kept_share=places.kept_share)
-    first = first_seconds(demand, link, rate=rate, window_bytes=window)
-    return streamed(demand, keeping, rate=rate, first=first, disk_rate=disk_rate)
 
 
 def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 from penstock.cost.carbon import grid_by_hand, grid_of
 from penstock.cost.forecasting import Demand, Forecast, Link, Market, Node, Places, forecast_ways
@@ -20,10 +21,12 @@ from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.report.forecast_beside import format_range
 from penstock.sources import Tariff, find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
+from penstock.steps._shared.forecasting.listed_course import listed_course
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
 from penstock.steps._shared.forecasting.probing import probe
 from penstock.steps._shared.pricing import OTHERS_TAKEN, check_region, endpoint_paid, region_told
 from penstock.steps.options.forecast import ForecastOptions
+from penstock.temporary import TemporaryFolder
 from penstock.texts import did_you_mean
 from penstock.units import GIB, MIB
 from penstock.window.geometry import KEPT_SHARE
@@ -75,7 +78,9 @@ def forecasts(
     link = _link(args, measured)
     _check_network(nodes, link, prices)
     try:
-        return [_forecast(demand, link, node, args, prices, data, keeps_at_once) for node in nodes]
+        with TemporaryFolder("penstock-forecast-") as folder:
+            demand = _with_course(demand, data, args, folder)
+            return [_forecast(demand, link, node, args, prices, data, keeps_at_once) for node in nodes]
     except ArithmeticError as error:
         raise ConfigError(
             f"what is asked for is too much to be forecast ({demand.epochs} epochs of {demand.epoch_bytes:g} bytes and "
@@ -117,6 +122,22 @@ def as_planned(args: ForecastOptions) -> tuple[ForecastOptions, str]:
 def holding_window(epoch_bytes: float) -> int:
     """Return the window that holds all of an epoch, in whole MiB."""
     return (math.ceil(epoch_bytes / KEPT_SHARE / MIB) + STREAMING_BYTES // MIB) * MIB
+
+
+def _with_course(demand: Demand, data: Data, args: ForecastOptions, folder: Path) -> Demand:
+    """Return the demand with what is read one after the other, as far as that is known.
+
+    Args:
+        folder: for what is written for it.
+    """
+    course = demand.course
+    if course is None and data.objects and data.source is not None and not args.requests_per_object:
+        course = listed_course(data.objects, data.source, folder)
+    if course is None:
+        return demand
+    at_once = max(args.at_once, course.batch_samples)
+    once = None if demand.once is None else replace(demand.once, batch_samples=at_once)
+    return replace(demand, course=replace(course, batch_samples=at_once), once=once)
 
 
 def _forecast(
