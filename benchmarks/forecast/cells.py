@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 __all__ = ["CELLS", "DATASETS", "QUICK_CELLS", "QUICK_DATASETS", "SPLIT_SHARE", "Cell", "Data"]
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -17,17 +19,32 @@ Basis = Literal["stated", "probe", "record"]
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A dataset: samples of one size, an object each."""
+    """A dataset: an object a sample.
+
+    Attributes:
+        sample_bytes: of a sample, on average.
+        spread: of the largest sample, by the smallest: sizes lie evenly between them on a logarithmic scale.
+    """
 
     name: str
     num_samples: int
     sample_bytes: int
     batch_samples: int
+    spread: float = 1.0
+
+    @property
+    def sizes(self) -> list[int]:
+        """Of the samples, in an order of no meaning."""
+        if self.spread == 1:
+            return [self.sample_bytes] * self.num_samples
+        found = self.spread ** np.random.Generator(np.random.PCG64(self.num_samples)).random(self.num_samples)
+        sizes: list[int] = (found / found.mean() * self.sample_bytes).astype(int).tolist()
+        return sizes
 
     @property
     def size_bytes(self) -> int:
         """Of all samples."""
-        return self.num_samples * self.sample_bytes
+        return sum(self.sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +60,7 @@ class Cell:
         face: ``penstock run``, or a loop of one's own over ``penstock.objects(...).loader(...)``.
         basis: whether rates are stated, measured by ``--probe``, or by the run of cell ``earlier``.
         batch_samples: 0 for the dataset's.
+        is_held_out: whether it was made for the report alone, and nothing was changed to meet it.
     """
 
     name: str
@@ -57,12 +75,14 @@ class Cell:
     basis: Basis = "stated"
     earlier: str = ""
     batch_samples: int = 0
+    is_held_out: bool = False
 
 
 DATASETS = (
     Data(name="small", num_samples=1280, sample_bytes=64 * KIB, batch_samples=32),
     Data(name="tiny", num_samples=2048, sample_bytes=16 * KIB, batch_samples=64),
     Data(name="large", num_samples=64, sample_bytes=3 * MIB // 2, batch_samples=4),
+    Data(name="uneven", num_samples=600, sample_bytes=128 * KIB, batch_samples=16, spread=64.0),
 )
 
 
@@ -109,6 +129,9 @@ CELLS = (
     _cell("loop-27", "tiny", 0.25, 2, 8, 30, face="loop"),
     _cell("loop-28", "small", 0.5, 3, 20, 0, has_faults=True, face="loop", basis="probe"),
     _cell("loop-29", "tiny", 1.0, 2, 8, 10, has_faults=True, face="loop", basis="probe"),
+    _cell("run-30", "uneven", 0.35, 4, 24, 200, computing=0.7, is_held_out=True),
+    _cell("run-31", "small", 0.7, 2, 14, 200, has_faults=True, basis="probe", is_held_out=True),
+    _cell("loop-32", "uneven", 0.3, 3, 16, 60, computing=1.2, face="loop", basis="probe", is_held_out=True),
 )
 QUICK_DATASETS = (Data(name="small", num_samples=120, sample_bytes=32 * KIB, batch_samples=8),)
 QUICK_CELLS = (

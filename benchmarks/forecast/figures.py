@@ -50,20 +50,13 @@ def why(told: dict[str, Any], missed: Compared) -> str:
 
 
 def _of_wall(forecast: dict[str, Any], actual: dict[str, Any]) -> list[tuple[float, str]]:
-    rate = forecast["rate_bytes_per_second"]
-    tested = actual["test_bytes"] / rate
-    outside = actual["start_seconds"] + actual["test_seconds"]
-    took = actual["wall_seconds"] - outside
-    foreseen = forecast["wall_seconds"] - forecast["start_seconds"] - tested
     computed = actual["compute_seconds"] - forecast["compute_seconds"]
-    read = (actual["bytes"] - forecast["bytes"]) / rate
-    why = f"{computed:,.2f} s more computing, and {read:,.2f} s for more bytes at the forecast's rate"
+    read = (actual["bytes"] - forecast["bytes"]) / forecast["rate_bytes_per_second"]
+    more = actual["wall_seconds"] - forecast["wall_seconds"] - computed
+    why = f"of which {read:,.2f} s are what its more bytes take at the forecast's rate"
     return [
-        (took - foreseen, f"s more in the epochs than forecast ({why})"),
-        (
-            outside - tested - forecast["start_seconds"],
-            "s more before and behind them than forecast, beside the bytes of the test split",
-        ),
+        (computed, "s more computing in the epochs than forecast"),
+        (more, f"s more of starts, of waiting for data and of scoring than forecast ({why})"),
     ]
 
 

@@ -63,10 +63,9 @@ def loop(asked: Looping) -> dict[str, float]:
         "bytes": meters.bytes_downloaded,
         "requests": meters.count().sent,
         "compute_seconds": computed,
+        "step_seconds": 0.0,
         "stall_seconds": waited,
         "start_seconds": opened - began,
-        "test_seconds": 0.0,
-        "test_bytes": 0,
         "given_bytes": num_bytes,
         **told_by(meters),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from benchmarks.common.markdown import MIB, machine_words, size, table
@@ -24,9 +25,11 @@ chance, and a connection is cut after each {cut}. Window and data lie on tmpfs.
   `penstock.objects(...).loader(...)` that sleeps.
 - **basis**: what the forecast stands on. *stated*: rate, latency and how fast it computes; *probe*: rate and latency
   by `--probe` over this link; *record*: all but the latency by the records of another run over this link. What starting
-  takes here is stated as a run of nearly nothing took it: {run:.2f} s of `penstock run`, {loop:.2f} s of a loop.
+  takes here, imports, prefetchers, checkpoints, is stated as a run of nearly nothing took it: {run:.2f} s of
+  `penstock run`, {loop:.2f} s of a loop; so is what a step of `penstock run` takes beside its samples: {step:.1f} ms.
+- **held out**: runs that were added when the forecast was done; nothing was changed to meet them.
 - what no forecast counts: handing samples over in the loop's own process, some 0.7 s of CPU a GB; a run's start that is
-  not the one that was measured before the cells; steps of the training beside the stated time of their samples.
+  not the one that was measured before the cells.
 - **ratio**: forecast by actual; the goal is {goal:.0%} off."""
 
 _HEAD = [
@@ -49,6 +52,7 @@ def _row(told: dict[str, Any]) -> list[str]:
     row = [cell["name"], cell["face"], cell["data"], f"{cell['share']:g}", f"{cell['epochs']}"]
     row += [f"{cell['link_bytes_per_second'] / 1e6:g}", f"{cell['latency_seconds'] * 1000:g}"]
     row += [f"{cell['computing']:g}", "yes" if cell["has_faults"] else "no", basis]
+    row[0] += " (held out)" if cell["is_held_out"] else ""
     if told["error"]:
         return [*row, *["failed"] * 9]
     for each in compare(told):
@@ -58,15 +62,23 @@ def _row(told: dict[str, Any]) -> list[str]:
     return row
 
 
+def _spread(data: dict[str, Any]) -> str:
+    spread = data["spread"]
+    return "" if spread == 1 else f" on average, the largest {spread:g} times the smallest"
+
+
 def _goals(made: list[dict[str, Any]], failed: int) -> list[str]:
     rows = [["goal", "reached", "furthest off", ""]]
-    for name in QUANTITIES:
-        found = [each for told in made for each in compare(told) if each.name == name]
+    held_out = [told for told in made if told["cell"]["is_held_out"]]
+    for (told_of, runs), name in itertools.product([("", made), (", held out", held_out)], QUANTITIES):
+        found = [each for told in runs for each in compare(told) if each.name == name]
+        if not found:
+            continue
         right = sum(each.is_right for each in found)
         furthest = max((each.ratio - 1 for each in found), key=abs, default=0.0)
         met = "met" if right == len(found) and not failed else "**missed**"
-        label = name.replace("_seconds", "")
-        rows.append([f"{label} within {GOAL:.0%}", f"{right} of {len(found)} runs", f"{furthest:+.1%}", met])
+        label = name.replace("_seconds", "") + told_of
+        rows.append([f"{label}: within {GOAL:.0%}", f"{right} of {len(found)} runs", f"{furthest:+.1%}", met])
     rows.append(["every run ends well", f"{failed} failed", "", "met" if not failed else "**missed**"])
     return ["", "## Goals", "", *table(rows)]
 
@@ -95,8 +107,9 @@ def render(raw: dict[str, Any]) -> str:
         *machine_words(raw),
         f"server: {raw['server']}",
         *(
-            f"dataset {data['name']}: {data['num_samples']} samples of {size(data['sample_bytes'])}, "
-            f"{data['num_samples'] * data['sample_bytes'] / MIB:g} MiB; batches of {data['batch_samples']}"
+            f"dataset {data['name']}: {data['num_samples']} samples of {size(data['sample_bytes'])}"
+            f"{_spread(data)}, {data['num_samples'] * data['sample_bytes'] / MIB:g} MiB; "
+            f"batches of {data['batch_samples']}"
             for data in raw["datasets"]
         ),
         "options: " + ", ".join(f"{name} {value}" for name, value in raw["options"].items()),
@@ -111,6 +124,7 @@ def render(raw: dict[str, Any]) -> str:
         cut=size(raw["faults"]["cut_bytes"]),
         run=raw["starts"]["run"],
         loop=raw["starts"]["loop"],
+        step=1000 * raw["starts"]["step"],
         goal=GOAL,
     )
     commands = [f"    {told['command']}" for told in made if told["round"] == 0]

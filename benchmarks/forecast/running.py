@@ -47,10 +47,17 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Starts:
-    """Seconds that starting took in a run before, of nearly nothing and over no link."""
+    """What a run of nearly nothing, over no link, took before.
+
+    Attributes:
+        run: seconds of ``penstock run`` in which it did not compute: imports, prefetchers, checkpoints.
+        loop: the same, of a loop.
+        step: seconds of a step of ``penstock run``, beside those of its samples.
+    """
 
     run: float = 0.0
     loop: float = 0.0
+    step: float = 0.0
 
 
 def make_run(cell: Cell, data: Data, place: Place, starts: Starts) -> dict[str, Any]:
@@ -63,7 +70,7 @@ def make_run(cell: Cell, data: Data, place: Place, starts: Starts) -> dict[str, 
     place.folder.mkdir(parents=True)
     try:
         work = _Work(cell, data, place, sample_seconds)
-        forecast = work.forecast(starts.run if cell.face == "run" else starts.loop)
+        forecast = work.forecast(starts)
         actual = work.run() if cell.face == "run" else work.loop()
     finally:
         shutil.rmtree(place.folder, ignore_errors=True)
@@ -81,9 +88,10 @@ class _Work:
         self._batch_samples = cell.batch_samples or data.batch_samples
         self.told = ""
 
-    def forecast(self, start_seconds: float) -> dict[str, Any]:
+    def forecast(self, starts: Starts) -> dict[str, Any]:
         """Ask for a forecast of the run that has not been made."""
         cell, number = self._cell, self._data.num_samples
+        start_seconds = starts.run if cell.face == "run" else starts.loop
         words = ["forecast", "--window-size", str(self._window_bytes), "--epochs", str(cell.epochs), "--json"]
         if cell.face == "run":
             self._penstock("list", *self._source, "--manifest", self._manifest, "--plan", self._plan)
@@ -97,7 +105,8 @@ class _Work:
         else:
             words += ["--startup", f"{start_seconds:.2f}s"]
             if cell.face == "run":
-                words += ["--samples-per-second", repr(1 / self._sample_seconds)]
+                step_seconds = starts.step / self._batch_samples
+                words += ["--samples-per-second", repr(1 / (self._sample_seconds + step_seconds))]
             else:
                 words += ["--compute-hours", repr(number * self._sample_seconds / 3600)]
         if cell.basis == "stated":
@@ -125,6 +134,7 @@ class _Work:
         self._penstock("run", *words)
         run, scored = read_record(out / "run.json", RunRecord), read_record(out / "evaluation.json", Evaluation)
         listed = read_record(out / "list.json", StepRecord)
+        waited = sum(each.valid_stall_seconds for each in run.epochs)
         kept = self._place.records / cell.name
         kept.mkdir(exist_ok=True)
         for name in ("run.json", "evaluation.json"):
@@ -133,11 +143,10 @@ class _Work:
             "wall_seconds": run.wall_seconds + scored.wall_seconds,
             "bytes": run.meters.bytes_downloaded + scored.meters.bytes_downloaded,
             "requests": sum(each.meters.count().sent for each in (listed, run, scored)),
-            "compute_seconds": run.compute_seconds + sum(each.valid_seconds for each in run.epochs),
-            "stall_seconds": run.stall_seconds,
+            "compute_seconds": run.compute_seconds + sum(each.valid_seconds for each in run.epochs) - waited,
+            "step_seconds": run.epochs[-1].compute_seconds / run.epochs[-1].num_steps,
+            "stall_seconds": run.stall_seconds + waited,
             "start_seconds": _outside_epochs(run),
-            "test_seconds": scored.wall_seconds,
-            "test_bytes": scored.meters.bytes_downloaded,
             **told_by(run.meters.plus(scored.meters)),
         }
 

@@ -35,7 +35,7 @@ def test_bytes_and_requests_are_as_forecast_before_the_run(tmp_path: Path) -> No
     assert [told["cell"]["face"] for told in found] == ["run", "loop"]
     for told in found:
         wall, num_bytes, requests = compare(told)
-        assert num_bytes.ratio == pytest.approx(1, abs=GOAL)
+        assert num_bytes.ratio == pytest.approx(1, abs=0.02)  # what is read again after a body was cut is not foreseen
         assert requests.ratio == pytest.approx(1, abs=2 * GOAL)  # of some hundred, each fault is one
         assert 0 < wall.forecast < wall.actual
     report = path.with_suffix(".md").read_text()
@@ -44,16 +44,16 @@ def test_bytes_and_requests_are_as_forecast_before_the_run(tmp_path: Path) -> No
 
 
 def test_a_miss_is_told_by_its_largest_part_first() -> None:
-    forecast = {"wall_seconds": 10.0, "bytes": 5e6, "requests": 100, "compute_seconds": 4.0, "start_seconds": 1.0}
+    forecast = {"wall_seconds": 10.0, "bytes": 5e6, "requests": 100, "compute_seconds": 4.0}
     kept = {"sample_bytes": 9e6, "reused_bytes": 4e6, "kept_bytes": 2e6, "wasted_bytes": 1e5}
     actual = {**forecast, **kept, "wall_seconds": 13.0, "requests": 120, "bytes": 5.5e6, "compute_seconds": 4.2}
-    actual |= {"test_seconds": 0.0, "test_bytes": 0, "start_seconds": 3.0, "hedged_requests": 2, "retried_requests": 18}
+    actual |= {"hedged_requests": 2, "retried_requests": 18}
     told = {"forecast": forecast | {"rate_bytes_per_second": 1e6}, "actual": actual}
     wall, num_bytes, requests = compare(told)
     assert [each.is_right for each in (wall, num_bytes, requests)] == [False, False, False]
-    assert why(told, wall).startswith(
-        "2.00 s more before and behind them than forecast, beside the bytes of the test split; 1.00 s more in the "
-        "epochs than forecast (0.20 s more computing, and 0.50 s"
+    assert why(told, wall) == (
+        "2.80 s more of starts, of waiting for data and of scoring than forecast (of which 0.50 s are what its more "
+        "bytes take at the forecast's rate); 0.20 s more computing in the epochs than forecast"
     )
     assert why(told, num_bytes).startswith("0.40 MB of cut bodies and of listings; 0.10 MB of late answers")
     assert why(told, requests) == "18.00 made again after a fault; 2.00 made twice because they were late"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+import penstock
 from penstock.cli import main
 from penstock.cost.forecasting.datasets import FORWARD_SHARE
 from penstock.manifest import ManifestReader
@@ -105,3 +107,26 @@ def test_waiting_of_scoring_is_no_computing(tmp_path: Path, capsys: pytest.Captu
     write_record(tmp_path / "run.json", msgspec.structs.replace(run, epochs=epochs))
     asked = ("--size", "1GB", "--objects", 100, "--rate", "1GB/s", "--measured", tmp_path / "run.json")
     assert forecast(capsys, *asked)["compute_seconds"] == pytest.approx(13)
+
+
+@pytest.mark.parametrize("spread", [1, 100])
+def test_a_window_keeps_what_was_forecast_to_the_byte(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spread: int
+) -> None:
+    """Of a loop of one's own, whose window is as large as its data; samples of one size, and very unequal ones."""
+    data = tmp_path / "data"
+    data.mkdir()
+    sizes = (20_000 * spread ** np.random.default_rng(0).random(160)).astype(int).tolist()
+    for number, size in enumerate(sizes):
+        (data / f"{number:04}.bin").write_bytes(bytes(size))
+    window = sum(sizes)
+    asked = (data, "--epochs", 3, "--window-size", window, "--rate", "50MB/s", "--compute-hours", 1e-5, "--at-once", 8)
+    found = forecast(capsys, *asked)["way"]
+    with penstock.objects(data).loader(
+        8, window=window, window_folder=tmp_path / "window", epochs=3, shuffle=True, seed=0
+    ) as loader:
+        for _ in range(3):
+            assert sum(len(value) for batch in loader for value in batch) == window
+        meters = loader.meters()
+    assert 0 < meters.kept_bytes < window
+    assert found["moved_bytes"] == meters.sample_bytes - meters.reused_bytes

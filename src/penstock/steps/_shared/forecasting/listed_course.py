@@ -26,7 +26,7 @@ def listed_course(held: Sequence[ObjectInfo], source: SourceSpec, folder: Path) 
         return None
     path = folder / "manifest.parquet"
     with ManifestWriter(path) as writer:
-        for each in held:
+        for each in sorted(held, key=lambda info: info.key):
             spans = (each.span(0, each.size_bytes),)
             writer.add(Extent(key=each.key, group=each.key, spans=spans), split="train")
         info = writer.finish(
