@@ -1,6 +1,6 @@
 """Forecast runs of several kinds, make them, and write a dated report of what was right.
 
-python -m benchmarks.forecast             # everything, about 12 minutes
+python -m benchmarks.forecast             # everything, about 13 minutes
 python -m benchmarks.forecast --quick     # a smoke run
 """
 
