@@ -221,6 +221,8 @@ def _packed(
         once_requests=math.ceil(demand.once_bytes / RANGE_BYTES),
         pages=1 + size / demand.packed_bytes / 1000,
         storage_classes={},
+        course=None,  # of the data as it lies
+        once=None,
     )
     streamed = cost_of(replace(way, is_packed=False), later, replace(link, path="same-region"), node, places, market)
     hours = packing / _HOUR
