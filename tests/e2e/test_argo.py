@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from e2e.conftest import CHART, chart_options
 from e2e.kube import Namespace, Object, run, sidecar_status, sidecars, succeed, wait_until
 from e2e.local import Local, run_here
 from e2e.workflows import TEMPLATE, Workflow, runs_of
-from penstock.records import CostReport, Evaluation, RunRecord
+from penstock.records import AttemptsRecord, CostReport, Evaluation, RunRecord
 from support.cli import Bucket
 from support.images import write_class_folders
 from support.moto_s3 import REGION
@@ -91,10 +93,49 @@ def check_results(done: Workflow, local: Local) -> None:
         assert "session.window" in done.namespace.log(pod["metadata"]["name"], "penstock-prefetch")
 
 
-def test_five_steps_give_what_one_machine_gives(templates: tuple[Namespace, Bucket], local: Local) -> None:
-    done = started(templates, "artifacts")
+@pytest.fixture
+def labelled(templates: tuple[Namespace, Bucket]) -> Iterator[dict[str, str]]:
+    """Labels of the nodes: their own, or those of a cloud where they have none."""
+    nodes = json.loads(succeed("kubectl", "get", "nodes", "-o", "json"))["items"]
+    if "node.kubernetes.io/instance-type" in nodes[0]["metadata"]["labels"]:
+        yield nodes[0]["metadata"]["labels"]
+        return
+    given = {
+        "node.kubernetes.io/instance-type": "g6.xlarge",
+        "topology.kubernetes.io/region": "us-east-1",
+        "topology.kubernetes.io/zone": "us-east-1b",
+        "eks.amazonaws.com/capacityType": "ON_DEMAND",
+    }
+    succeed("kubectl", "label", "nodes", "--all", *(f"{name}={value}" for name, value in given.items()))
+    yield given
+    succeed("kubectl", "label", "nodes", "--all", *(f"{name}-" for name in given))
+
+
+def began_with_its_pod(done: Workflow, step: str) -> bool:
+    """Tell whether an attempt began when its pod did: before the sidecar ran that its trainer waited for."""
+    pod = done.namespace.get("pod", done.pod(done.attempts(step)[0]))
+    [attempt] = done.record(f"records/{step}-attempts.json", AttemptsRecord).attempts
+    sidecar = datetime.fromisoformat(sidecar_status(pod)["state"]["terminated"]["startedAt"])
+    began = datetime.fromisoformat(attempt.started_at)
+    return datetime.fromisoformat(pod["status"]["startTime"]) <= began < sidecar + timedelta(seconds=1)
+
+
+def test_five_steps_give_what_one_machine_gives_and_are_billed_by_their_nodes(
+    templates: tuple[Namespace, Bucket], local: Local, labelled: dict[str, str]
+) -> None:
+    done = started(templates, "artifacts", node_type="")
     done.succeed()
     check_results(done, local)
+    host = done.record("records/train.json", RunRecord).host
+    kinds = ("node.kubernetes.io/instance-type", "topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+    assert (host.instance_type, host.region, host.zone) == tuple(labelled[kind] for kind in kinds)
+    bill = done.record("cost.json", CostReport)
+    nodes = [line for line in bill.lines if line.unit == "hour" and "node" in line.what]
+    assert {line.item for line in nodes} == {host.instance_type}
+    assert {line.region for line in nodes} == {host.region}
+    assert all(line.usd for line in nodes)
+    assert began_with_its_pod(done, "train")
+    assert began_with_its_pod(done, "evaluate")
     names = {artifact["name"] for artifact in done.attempts("report")[0]["outputs"]["artifacts"]}
     assert {"html", "cost", "markdown"} <= names
 

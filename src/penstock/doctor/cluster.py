@@ -183,7 +183,9 @@ def check_chart(bindings: Sequence[Json], name: str, needs: Collection[Need] = (
 
 
 def _selects(binding: Json, name: str) -> bool:
-    """Tell whether a binding's selector takes a namespace, of those that the chart makes."""
+    """Tell whether a binding injects in a namespace, of those that the chart makes: one with parameters labels pods."""
+    if "paramRef" in binding.get("spec", {}):
+        return False
     selector = binding.get("spec", {}).get("matchResources", {}).get("namespaceSelector", {})
     expressions = [item for item in selector.get("matchExpressions", []) if item.get("key") == _NAME_LABEL]
     return all((name in item.get("values", [])) == (item.get("operator") == "In") for item in expressions)

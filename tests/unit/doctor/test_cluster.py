@@ -105,6 +105,13 @@ def test_two_releases_for_a_namespace_are_told() -> None:
     assert (found.state, found.found[:10]) == ("note", "2 releases")
 
 
+def test_what_labels_pods_injects_nothing() -> None:
+    [binding] = recorded("bindings")["items"]
+    labels = {**binding, "spec": {**binding["spec"], "paramRef": {"selector": {}, "parameterNotFoundAction": "Allow"}}}
+    assert check_chart([binding, labels], "training").state == "ok"
+    assert check_chart([labels], "training").state == "note"
+
+
 def test_no_release_is_essential_only_where_injection_is() -> None:
     assert check_chart([], "training").state == "note"
     assert check_chart([], "training", EVERY_NEED).state == "missing"
