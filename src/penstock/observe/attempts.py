@@ -67,7 +67,6 @@ class AttemptLog:
         now = datetime.now(UTC)
         self._began = began or now
         self._first = time.monotonic() - (now - self._began).total_seconds()
-        self._earlier = joined_attempts(earlier)
         self._keep, self._beats, self._counts = keep, beats, counts
         self._lock = threading.Lock()
         self._seconds: dict[str, float] = {}
@@ -82,6 +81,8 @@ class AttemptLog:
             host=host,
             num_nodes=num_nodes,
         )
+        self._earlier: tuple[AttemptRecord, ...] = ()
+        self.take(earlier)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="penstock-attempts-0", daemon=True)
 
@@ -112,8 +113,12 @@ class AttemptLog:
         self._write()
 
     def take(self, attempts: Iterable[AttemptRecord]) -> None:
-        """Learn of earlier attempts."""
+        """Learn of earlier attempts; where one was in the same pod, this one did not begin with that, but after it."""
         self._earlier = joined_attempts(self._earlier, attempts)
+        now, node = time_text(datetime.now(UTC)), self._own.host.node
+        others = (one for one in self._earlier if one.id != self._own.id and one.host.node == node)
+        ended = [one.ended_at for one in others if one.ended_at <= now]
+        self._own = msgspec.structs.replace(self._own, started_at=max([self._own.started_at, *ended]))
 
     def read(self, ended: Ended = "killed") -> tuple[AttemptRecord, ...]:
         """Return all attempts, this one as it is now.
