@@ -17,6 +17,7 @@ from penstock.observe.trackers import Facts, Trackers, kinds, telling, tracker_l
 from penstock.records import EpochRecord, StepEvaluation
 from penstock.steps._shared.tracked_training import tracked
 from penstock.tasks.metrics import metric_value
+from penstock.train.limits import Spending
 from penstock.train.progress import StepUpdate, Unwatched
 
 FACTS = Facts(run_id="r1", config={"epochs": 3, "model": "small", "patience": None})
@@ -34,6 +35,7 @@ def update(step: int) -> StepUpdate:
         learning_rate=0.5,
         stall_seconds=1.0,
         compute_seconds=3.0,
+        spending=Spending(hours=step / 4, requests=10 * step, usd=0.5 * step),
     )
 
 
@@ -76,6 +78,8 @@ def test_tensorboard_has_the_curves_of_all_attempts(tmp_path: Path) -> None:
     found = scalars(tmp_path / "r1")
     assert found["train/loss"] == [(step, pytest.approx(1 / step)) for step in range(1, 6)]
     assert found["train/stall_share"][0] == (1, 0.25)
+    assert found["cost/usd"] == [(step, 0.5 * step) for step in range(1, 6)]
+    assert {value for _, value in found["cost/usd_per_hour"]} == {2.0}
     assert found["valid/accuracy"][-1] == (5, 0.75)
     assert found["train/epoch_loss"][-1] == (5, 0.5)
 
@@ -100,7 +104,9 @@ def test_mlflow_has_one_run_of_all_attempts(mlflow: Any, tmp_path: Path) -> None
     assert runs[0].data.params == {"epochs": "3", "model": "small"}
     history = client.get_metric_history(runs[0].info.run_id, "train/loss")
     assert sorted(one.step for one in history) == [1, 2, 3, 4]
-    assert runs[0].data.metrics["valid/accuracy"] == 0.75
+    metrics = runs[0].data.metrics
+    assert metrics["valid/accuracy"] == 0.75
+    assert (metrics["cost/usd"], metrics["cost/usd_per_hour"], metrics["cost/requests"]) == (2.0, 2.0, 40.0)
 
 
 @pytest.mark.skipif(not is_there("wandb"), reason="wandb is not installed: pip install 'penstock[wandb]'")
@@ -111,7 +117,8 @@ def test_wandb_writes_beside_where_it_has_no_key(tmp_path: Path, monkeypatch: py
     follow("wandb:team/project", range(1, 4))
     written = list((tmp_path / "wandb").glob("offline-run-*-r1/run-r1.wandb"))
     assert len(written) == 1
-    assert b"train/loss" in written[0].read_bytes()
+    told = written[0].read_bytes()
+    assert [name for name in (b"train/loss", b"cost/usd", b"cost/usd_per_hour") if name not in told] == []
 
 
 class Noted:
