@@ -35,7 +35,7 @@ def run(args: ForecastOptions) -> int:
     check_outputs(args.html, args.markdown, args.record, args.probe_record, inputs=inputs)
     with recorded(args, NAME) as run_root:
         # Whoever asks by hand is told to say how fast it computes; a pipeline, which names its run, gets what is known.
-        is_of_run = args.run_id is not None
+        is_of_run = args.own_run is not None
         asked, planned = as_planned(args) if is_of_run else (args, None)
         found = forecasts(asked, must_compute=not is_of_run)
         record = forecast_record(found, planned=planned)

@@ -221,10 +221,8 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
         found.append(error)
     try:
         check_outputs(args.record, inputs=(manifest, plan_file))
-        if args.run_root:
-            check_writable(
-                f"{args.run_root.rstrip('/')}/{args.run_id}", endpoint_url=args.run_endpoint_url, meter=meter
-            )
+        if args.run_folder:
+            check_writable(args.run_folder, endpoint_url=args.run_endpoint_url, meter=meter)
     except PenstockError as error:
         found.append(error)
     refuse(found)

@@ -189,7 +189,7 @@ def _initial_weights(
 @contextlib.contextmanager
 def _checkpoint_folder(args: TrainOptions, meter: RequestMeter) -> Iterator[str]:
     """Return the folder of the checkpoints; a temporary one goes at the end."""
-    place = args.checkpoints or (f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints" if args.run_root else None)
+    place = args.checkpoints or (f"{args.run_folder}/checkpoints" if args.run_folder else None)
     if place is None:
         with TemporaryFolder("penstock-run-") as folder:
             yield str(folder)

@@ -209,6 +209,31 @@ def test_a_failed_training_is_billed(backend: Backend, bucket: Bucket, compiled:
     assert "train: TrainingDiverged" in told
 
 
+def test_a_run_that_its_budget_ended_is_continued_by_another_of_the_pipeline_in_one_bill(
+    backend: Backend, bucket: Bucket, compiled: Path
+) -> None:
+    small = over_defaults(bucket, options={"max_requests": 160}, model_epochs=3)
+    ended = backend.run(compiled, small, job_id="ended")
+    assert list(ended.executions) == ["list", "prefetch", "train", EXIT]
+    first, *others = ended.executions["train"].attempts
+    assert (first.returncode, first.command_code) == (1, 77)
+    assert all("an earlier attempt failed for good" in again.stderr for again in others)
+
+    larger = over_defaults(bucket, options={"max_requests": 2000, "continue_run": "ended"}, model_epochs=3)
+    whole = backend.run(compiled, larger, job_id="another")
+    assert whole.succeeded, "\n".join(done.stderr for done in whole.executions.values())
+    record = read_record(whole.executions["train"].artifacts["record"], RunRecord)
+    steps = [point.step for point in record.losses]
+    assert (record.num_resumes, steps) == (1, sorted(set(steps)))
+    bills = [read_record(run.executions[EXIT].artifacts["cost"], CostReport) for run in (ended, whole)]
+    assert bills[0].run_id == bills[1].run_id
+    assert [attempt.ended for attempt in bills[1].attempts if attempt.step == "train"] == ["interrupted", "succeeded"]
+    listed = [read_record(run.executions["list"].artifacts["record"], StepRecord).meters for run in (ended, whole)]
+    listing = sum(line.quantity for line in bills[1].lines if line.item == "s3-list" and "(listing)" in line.what)
+    assert listing * 1000 == sum(meters.count("LIST", purpose="listing").sent for meters in listed), "both were paid"
+    assert not connect(bucket.url).list_objects_v2(Bucket="runs", Prefix="penstock/another/").get("Contents")
+
+
 def altered(compiled: Path, path: Path, alter: Callable[[Any], None]) -> Path:
     """Return a pipeline of which each task was altered."""
     spec, platform = yaml.safe_load_all(compiled.read_text())

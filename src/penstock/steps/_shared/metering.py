@@ -81,7 +81,7 @@ def find_metering(
         checkpoints: where the step keeps them.
         checkpoint: that the step reads.
     """
-    folder, run_root, run_id = meters, args.run_root, args.run_id
+    folder, run_root, run_id = meters, args.run_root, args.own_run
     makes_folder = folder is None
     if folder is None and run_root and run_id and (root := find_scheme(run_root).folder(run_root)) is not None:
         folder = root / run_id / "meters"

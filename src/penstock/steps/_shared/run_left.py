@@ -79,7 +79,7 @@ def read_left(args: ReportOptions) -> Left:
         raise ConfigError("there is nothing to report on", fix="pass --run-record, or --run-root and --run-id")
     failures = [found for step in _STEPS if run_root and (found := run_root.failure(step))]
     run = _run(args, run_root)
-    run = run or _never_trained(args.run_id or "unknown")
+    run = run or _never_trained(args.own_run or "unknown")
     evaluation = _evaluation(args, run_root)
     if evaluation is not None:
         _check_same_run(run, evaluation)

@@ -45,7 +45,7 @@ class RunRecords:
 
     def __init__(self, args: TrainOptions, planned: PlannedRun, run_root: RunRoot | None, attempts: AttemptLog) -> None:
         self._args, self._planned, self._run_root, self._attempts = args, planned, run_root, attempts
-        self.run_id = args.run_id or uuid.uuid4().hex[:12]
+        self.run_id = args.own_run or uuid.uuid4().hex[:12]
         self.shares: Callable[[], tuple[MixShare, ...]] = tuple
 
     def begin(self, model: nn.Module) -> None:

@@ -59,6 +59,9 @@ __all__ = [
 FINAL_FAILURE_SECONDS = 3600.0
 """For how long a failure is final: longer than any back-off between attempts, shorter than a repair by a person."""
 
+FIRST_STEP = "list"
+LATER_STEPS = ("prefetch", "forecast", "train", "evaluate")
+
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
@@ -85,11 +88,13 @@ class RunRoot:
     Args:
         blobs: the folder they lie in.
         results: the folder of what people look at.
+        continues: whether it is an earlier pipeline's, whose steps another one does again.
     """
 
-    def __init__(self, blobs: Blobs, results: Blobs) -> None:
+    def __init__(self, blobs: Blobs, results: Blobs, *, continues: bool = False) -> None:
         self._blobs = blobs
         self._results = results
+        self._continues = continues
         self.log: AttemptLog | None = None
 
     def attempt(self, step: str, *, instance_type: str | None = None) -> AttemptLog:
@@ -120,7 +125,9 @@ class RunRoot:
         return is_local(self._blobs.locate(""))
 
     def keep(self, step: str, record: Record) -> None:
-        """Write what a step did."""
+        """Write what a step did; what it had requested for a pipeline before stays counted."""
+        if self._continues and isinstance(record, StepRecord) and (before := self._read(f"{step}.json", StepRecord)):
+            record = msgspec.structs.replace(record, meters=before.meters.plus(record.meters))
         self._write(f"{step}.json", record)
 
     def publish(self, name: str, data: bytes) -> None:
@@ -142,6 +149,9 @@ class RunRoot:
                 self._check(step, found)
             if found is not None:
                 self._blobs.delete(f"{step}-failure.json")
+            if self._continues and step == FIRST_STEP:  # why the pipeline before ended ends this one's steps no more
+                for other in LATER_STEPS:
+                    self._blobs.delete(f"{other}-failure.json")
         except (SourceError, OutputError) as error:
             if fail_fast:
                 raise
@@ -219,13 +229,13 @@ def open_run_root(args: RunRootOptions, meter: RequestMeter | None = None) -> Ru
     """
     if not args.run_root:
         return None
-    if args.run_id is None:
+    if args.own_run is None:
         raise ConfigError(f"--run-root {args.run_root!r} is given without --run-id", fix="pass the name of the run")
-    folder = f"{args.run_root.rstrip('/')}/{args.run_id}"
     records, results = (
-        open_blobs(place, endpoint_url=args.run_endpoint_url, meter=meter) for place in (f"{folder}/records", folder)
+        open_blobs(place, endpoint_url=args.run_endpoint_url, meter=meter)
+        for place in (f"{args.run_folder}/records", f"{args.run_folder}")
     )
-    return RunRoot(records, results)
+    return RunRoot(records, results, continues=args.continue_run is not None)
 
 
 @contextlib.contextmanager

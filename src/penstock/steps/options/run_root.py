@@ -25,12 +25,29 @@ class RunRootOptions(_RunRoot, group="run", change=Change.NAMES):
     run_id: str | None = option(
         read=run_name, default=None, metavar="NAME", told="name of the run, which a run root needs", by_pipeline=True
     )
+    continue_run: str | None = option(
+        read=run_name,
+        default=None,
+        metavar="NAME",
+        told="go on with this earlier run of the run root, as one of the same name: what a budget stopped, with a "
+        "larger one (default: none)",
+    )
     run_endpoint_url: str | None = option(
         read=optional_endpoint,
         default=None,
         metavar="URL",
         told="server of the run root or the checkpoints, where that is not the store's own (default)",
     )
+
+    @property
+    def own_run(self) -> str | None:
+        """Name of the run that the step is of."""
+        return self.continue_run or self.run_id
+
+    @property
+    def run_folder(self) -> str | None:
+        """Place of its records, checkpoints and reports, where there is a run root."""
+        return f"{self.run_root.rstrip('/')}/{self.own_run}" if self.run_root else None
 
 
 class RecordedOptions(RunRootOptions, change=Change.FREE, in_pipelines=False):
