@@ -117,7 +117,7 @@ def format_grams(grams: float | Decimal) -> str:
 
 def plain_number(value: float | Decimal, *, digits: int) -> str:
     """Write a number with as many digits that count, and never with an exponent: ``0.000000057``."""
-    return format(Decimal(f"{value:.{digits}g}"), "f") if math.isfinite(value) else f"{value}"
+    return format(Decimal(f"{value:.{digits}g}").normalize(), "f") if math.isfinite(value) else f"{value}"
 
 
 def _shown(text: str) -> str:

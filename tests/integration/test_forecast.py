@@ -285,6 +285,42 @@ def test_the_command_that_is_printed_runs_as_it_stands(tmp_path: Path, capsys: p
     assert found.window_size >= 64 * 2**20
     listed = forecast(capsys, data, "--compute-hours", 1, "--rate", "1MB/s")["nodes"][0]["command"]
     assert shlex.split(listed)[2:6] == ["--source", str(data), "--task", "TASK"]
+    own = ("--instance-type", "lab-box", "--node-usd-per-hour", 0.31, "--price-region", "us-east-1", "--rate", "1MB/s")
+    priced = forecast(capsys, "--manifest", tmp_path / "m", *given[:4], *own)["nodes"][0]["command"]
+    found = config_of(JobOptions, *shlex.split(priced)[2:])
+    assert (found.instance_type, found.node_usd_per_hour, found.price_region) == ("lab-box", 0.31, "us-east-1")
+
+
+def test_the_size_of_a_large_window_is_told_in_whole_gib(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--size", "2TB", "--objects", 200_000, "--compute-hours", 2, "--rate", "100MB/s")
+    command = forecast(capsys, *words, "--node-usd-per-hour", 0.31, "--instance-type", "lab-box")["nodes"][0]["command"]
+    assert re.search(r"--window-size \d+Gi ", command)
+
+
+def test_what_each_way_is_and_what_was_taken_for_granted_of_it_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--size", "2TB", "--objects", "200000", "--compute-hours", "2", "--rate", "100MB/s"]
+    assert main(["forecast", *words, "--instance-type", "g4dn.xlarge", "--instance-type", "g5.xlarge"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("have a cheap machine download everything to gp3") == 1
+    assert "lists a URI again" not in told
+    assert "priced as AWS's" not in told
+    assert main(["forecast", *words, "--node-usd-per-hour", "0.31", "--passes", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "Whose the node is is not known: a disk of it is priced as AWS's gp3." in told
+    assert "A way that repeats" not in told
+
+
+def test_a_list_of_urls_is_not_taken_to_lie_with_a_cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with small_s3(is_open=True) as server:
+        server.objects["data/a.bin"] = bytes(1000)
+        (tmp_path / "urls.txt").write_text(f"{server.url}/data/a.bin\n")
+        uri = f"urls+{(tmp_path / 'urls.txt').as_uri()}"
+        assert main(["forecast", uri, "--compute-hours", "1", "--instance-type", "a2-highgpu-1g"]) == 0
+    told = capsys.readouterr().out
+    assert "what its requests and transfer cost is not known" in told
+    assert "It lies with" not in told
 
 
 STATED = ("--size", "1GB", "--objects", "10")

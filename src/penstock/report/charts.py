@@ -25,7 +25,17 @@ from penstock.report.progress import Progress
 from penstock.report.svg import THEME, clean_text, to_inline_svg
 from penstock.texts import counted
 
-__all__ = ["chart", "confusion_chart", "legend", "loss_chart", "panels", "score_chart", "stall_chart", "truth_chart"]
+__all__ = [
+    "CHART_INCHES",
+    "chart",
+    "confusion_chart",
+    "legend",
+    "loss_chart",
+    "panels",
+    "score_chart",
+    "stall_chart",
+    "truth_chart",
+]
 
 MAX_LINE_POINTS = 400
 MAX_BARS = 60
@@ -35,7 +45,7 @@ MAX_NAME = 18
 """Characters of a class's name that an axis shows."""
 
 _INK, _GRID, _MUTED, _BLUE, _ORANGE, *_ = THEME
-_WIDTH_INCHES, _HEIGHT_INCHES = 5.4, 3.3
+_WIDTH_INCHES, CHART_INCHES = 5.4, 3.3
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -229,7 +239,7 @@ def panels(
     description: str,
     draws: Sequence[Callable[[Axes], None]],
     *,
-    height_inches: float = _HEIGHT_INCHES,
+    height_inches: float = CHART_INCHES,
     width_inches: float = _WIDTH_INCHES,
 ) -> str:
     """Draw charts over one another that share their horizontal axis, as SVG text.

@@ -36,6 +36,7 @@ def cost_table(runs: Sequence[Compared]) -> Table | None:
         caption="What each took and cost; * is the least of a row, + ? leaves out what has no price",
         header=("", *(each.label for each in runs)),
         rows=tuple(cost_rows(runs)),
+        side_by_side=True,
     )
 
 
@@ -57,7 +58,7 @@ _TAKEN: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
     ("ended", lambda run: run.state),
     ("user", lambda run: run.user or _DASH),
     ("node", _node),
-    ("hours", lambda run: f"{run.wall_seconds / 3600:.2f}"),
+    ("wall time", lambda run: format_seconds(run.wall_seconds)),
     ("epochs", lambda run: f"{len(run.epochs)}"),
     ("waiting for data", _stall),
     ("training downloaded", lambda run: format_bytes(run.meters.bytes_downloaded)),

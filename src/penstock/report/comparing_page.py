@@ -17,9 +17,8 @@ from penstock.report.comparing import (
     scores_by_epoch,
     warnings_of,
 )
-from penstock.report.figures import ShownPictures, charts_of, pictures_of
+from penstock.report.figures import MOST_SERIES, ShownPictures, charts_of, pictures_of
 from penstock.report.page import environment
-from penstock.report.svg import SERIES
 from penstock.report.tables import Table
 
 __all__ = ["render_comparison"]
@@ -36,7 +35,7 @@ def render_comparison(
     """Write the page, as a whole HTML document.
 
     Args:
-        runs: named; those with an evaluation of one task. Curves are drawn of as many as there are colours.
+        runs: named; those with an evaluation of one task. Curves are drawn of the first ``MOST_SERIES``.
         title: heading of the page.
         tables: shown before that of the scores, with their headings.
         warnings: in place of those that follow from the runs; None has those.
@@ -51,11 +50,18 @@ def render_comparison(
         places=[(each.label, each.place) for each in runs],
         warnings=warnings_of(runs) if warnings is None else warnings,
         tables=tables,
-        notes=notes,
+        notes=(*notes, *_left_out(with_scores)) if charts else notes,
         charts=charts,
         table_of_runs=_table(with_scores),
         pictures=pictures,
     )  # fmt: skip
+
+
+def _left_out(runs: Sequence[Compared]) -> list[str]:
+    left = len(runs) - MOST_SERIES
+    return (
+        [f"Curves are those of the first {MOST_SERIES} runs: {left} more would not be told apart."] if left > 0 else []
+    )
 
 
 def _task(each: Compared) -> str:
@@ -69,11 +75,12 @@ def _table(runs: Sequence[Compared]) -> Table | None:
         caption=f"{runs[0].scores.task}, {runs[0].scores.split} split; * is the best of a row",
         header=("", *(each.label for each in runs)),
         rows=tuple(compared_rows(runs)),
+        side_by_side=True,
     )
 
 
 def _figures(runs: Sequence[Compared]) -> list[Figure]:
-    drawn = runs[: len(SERIES)]
+    drawn = runs[:MOST_SERIES]
     by_epoch = scores_by_epoch(drawn) if drawn else None
     return [*overlaid(drawn), *([by_epoch] if by_epoch is not None else [])]
 

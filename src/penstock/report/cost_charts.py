@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from matplotlib.axes import Axes
 
@@ -41,7 +42,8 @@ class _Bar:
 def lines_chart(cost: CostReport) -> str:
     """Draw the lines of a bill, the dearest first; what has no price stands without a bar."""
     lines = sorted(cost.lines, key=lambda line: line.usd or 0, reverse=True)
-    shown = [line for line in lines if line.usd or line.quantity][:_MAX_LINES]
+    counted = [line for line in lines if line.usd or line.quantity]
+    shown = counted if len(counted) <= _MAX_LINES else counted[: _MAX_LINES - 1]
     bars = [
         _Bar(
             text=line.what,
@@ -50,8 +52,20 @@ def lines_chart(cost: CostReport) -> str:
         )
         for line in shown
     ]
+    if left := counted[len(shown) :]:
+        usd, is_open = (
+            sum((line.usd or Decimal(0) for line in left), Decimal(0)),
+            any(line.usd is None for line in left),
+        )
+        bars.append(_Bar(text=f"{len(left)} more lines", length=float(usd), figure=_left(usd, is_open=is_open)))
     told = "; ".join(f"{bar.text} {bar.figure}" for bar in bars)
     return _drawn("cost-lines", "Cost by line", f"{told}.", bars)
+
+
+def _left(usd: Decimal, *, is_open: bool) -> str:
+    if not is_open:
+        return format_usd(usd)
+    return f"{format_usd(usd)} + ?" if usd else "no price"
 
 
 def ways_chart(cost: CostReport) -> str:

@@ -8,19 +8,26 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from penstock.records import Figure, LineFigure, PictureFigure, ScatterFigure, Series, TableFigure
-from penstock.report.charts import chart, legend
+from penstock.report.charts import CHART_INCHES, legend, panels
 from penstock.report.svg import SERIES, THEME, clean_text
 from penstock.report.tables import Table
 
-__all__ = ["ShownPictures", "ShownRow", "charts_of", "figure_chart", "pictures_of", "tables_of"]
+__all__ = ["MOST_SERIES", "ShownPictures", "ShownRow", "charts_of", "figure_chart", "pictures_of", "tables_of"]
 
 _MUTED = tuple(THEME)[2]
+_DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
+_MARKS = ("o", "s", "^")
+MOST_SERIES = len(SERIES) * len(_DASHES)
+"""That are told apart: by their colours, then by their dashes or marks."""
+_LEGEND_INCHES = 0.19
+"""Of a row of a legend, beyond the three that a chart has room for."""
 _MAX_NAME = 36
 """Characters of a name in a legend."""
 _MAX_LABEL = 50
@@ -107,16 +114,19 @@ def figure_chart(figure: LineFigure | ScatterFigure, name: str) -> str:
         axes.set_ylabel(_short(figure.y_label, _MAX_LABEL))
         legend(axes, columns=2 if len(figure.series) > 1 else 3)
 
-    return chart(name, clean_text(figure.title), clean_text(figure.description), draw)
+    height = CHART_INCHES + _LEGEND_INCHES * max(0, (len(figure.series) + 1) // 2 - 3)
+    title, description = clean_text(figure.title), clean_text(figure.description)
+    return panels(name, title, description, [draw], height_inches=height)
 
 
 def _draw_lines(axes: Axes, figure: LineFigure) -> None:
     if figure.reference is not None:
         line = _columns(figure.reference)
         axes.plot(*line, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label=_name(figure.reference))
-    for colour, series in zip(SERIES, figure.series, strict=False):
-        mark = "o" if len(series.points) <= 3 else ""
-        axes.plot(*_columns(series), color=colour, linewidth=1.8, marker=mark, label=_name(series))
+    for number, series in enumerate(figure.series[:MOST_SERIES]):
+        colour, dash, sign = _style(number)
+        mark = sign if len(series.points) <= 3 else ""
+        axes.plot(*_columns(series), color=colour, linewidth=1.8, linestyle=dash, marker=mark, label=_name(series))
     if all(x == int(x) for series in figure.series for x, _ in series.points) and not figure.is_unit:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if figure.is_unit:
@@ -129,9 +139,16 @@ def _draw_points(axes: Axes, figure: ScatterFigure) -> None:
     if figure.with_equality and values:
         ends = (min(values), max(values))
         axes.plot(ends, ends, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label="both equal")
-    for colour, series in zip(SERIES, figure.series, strict=False):
-        axes.plot(*_columns(series), linestyle="", marker="o", markersize=4, markeredgewidth=0, color=colour,
+    for number, series in enumerate(figure.series[:MOST_SERIES]):
+        colour, _, sign = _style(number)
+        axes.plot(*_columns(series), linestyle="", marker=sign, markersize=4, markeredgewidth=0, color=colour,
                   alpha=0.6, label=_name(series))  # fmt: skip
+
+
+def _style(number: int) -> tuple[str, Any, str]:
+    """Return the colour, the dashes and the mark of a series."""
+    turn, colour = divmod(number, len(SERIES))
+    return SERIES[colour], _DASHES[turn], _MARKS[turn]
 
 
 def _columns(series: Series) -> tuple[list[float], list[float]]:

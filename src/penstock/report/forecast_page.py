@@ -15,13 +15,15 @@ __all__ = ["forecast_page"]
 _CSS = """
 :root { color-scheme: light dark; --line: #8886; --best: #2a7; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; padding: 1rem; }
+h1, h2, p, li, summary { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-tr.best { outline: 2px solid var(--best); }
+tr.best { outline: 2px solid var(--best); outline-offset: -2px; }
 .advice { border-left: 4px solid var(--best); padding-left: .8rem; }
 code { overflow-wrap: anywhere; }
+code span { display: inline-block; max-width: 100%; }
 @media screen and (max-width: 46rem) {
   th, td { white-space: normal; overflow-wrap: anywhere; padding: .3rem .4rem .3rem 0; }
   .ways thead { display: none; }
@@ -30,7 +32,14 @@ code { overflow-wrap: anywhere; }
   .ways td { border: 0; text-align: left; font-size: .85rem; white-space: normal; }
   .ways td::before { content: attr(data-head); display: block; opacity: .65; }
 }
-@media print { .wide { overflow: visible; } th, td { white-space: normal; font-size: 10px; } }
+@media print {
+  body { font-size: 12px; max-width: none; padding: 0; }
+  .wide { overflow: visible; }
+  th, td { white-space: normal; font-size: 10px; padding: .15rem .6rem; }
+  tr { break-inside: avoid; }
+  h2, summary { break-after: avoid; }
+  details::details-content { content-visibility: visible; }
+}
 """
 
 
@@ -54,7 +63,8 @@ def _section(found: Forecast) -> str:
     heads = f'<th scope="col">{name}</th>' + "".join(f'<th scope="col" class="number">{head}</th>' for head in figures)
     rows = "".join(_row(each, is_best=each.mid.way.name == found.best) for each in found.outlooks)
     told = "".join(f"<p>{escape(line)}</p>" for line in found.sentences)
-    advice = f"<strong>{escape(found.recommendation)}</strong><br><code>{escape(command_of(found))}</code>"
+    words = " ".join(f"<span>{escape(word)}</span>" for word in command_of(found).split(" "))  # a flag stays whole
+    advice = f"<strong>{escape(found.recommendation)}</strong><br><code>{words}</code>"
     return (
         f"<section><h2>{escape(found.node.name or 'Node')}</h2>{facts}"
         f'<p class="advice">{advice}</p>'

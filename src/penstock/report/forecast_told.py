@@ -36,6 +36,8 @@ __all__ = [
 HEADS = ("way", "wall", "stall", "busy", "USD", "low", "high", "disk", "fits")
 _STREAMING_BYTES = 64 * MIB
 """Beside what a window holds, for what streams through it."""
+_WHOLE_GIB_FROM = 100 * 1024
+"""MiB of a window, from which on its size is told in whole GiB."""
 
 
 def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> str:
@@ -60,6 +62,8 @@ def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> s
     lines += [
         *nodes_told(found),
         *([""] if nodes_told(found) else []),
+        *_ways_told(found),
+        "",
         "Assumptions:",
         *(f"  - {line}" for line in assumptions_told(found)),
     ]
@@ -70,6 +74,13 @@ def assumptions_told(found: Sequence[Forecast]) -> tuple[str, ...]:
     """Say what was taken for granted, and which of the prices are old."""
     old = old_told((rate for each in found for rate in each.rates), found[0].market.prices.today)
     return (*found[0].assumptions, *([old] if old else []))
+
+
+def _ways_told(found: Sequence[Forecast]) -> list[str]:
+    """Say what the ways are, each once, however many nodes have it."""
+    ways = {each.mid.way.name: each.mid.way.told for one in found for each in one.outlooks}
+    width = max(map(len, ways))
+    return ["Ways:", *(f"  {name.ljust(width)}  {told}" for name, told in ways.items())]
 
 
 def facts_told(found: Forecast) -> list[str]:
@@ -85,7 +96,7 @@ def facts_told(found: Forecast) -> list[str]:
     listed = []
     if demand.list_seconds is not None:
         listed = [
-            f"listing {demand.num_objects:,} objects took {format_seconds(demand.list_seconds)}, and is taken to again"
+            f"Listing {demand.num_objects:,} objects took {format_seconds(demand.list_seconds)}; the run does so again"
         ]
     return [
         f"{node.name or 'a node'}, {price}, {rate} from the source ({found.link.told}; {found.link.path})",
@@ -152,7 +163,7 @@ def command_of(found: Forecast) -> str:
     else:
         needed = max(cost.way.window_bytes or 0, found.demand.least_window_bytes)
     size = math.ceil(needed / MIB)
-    told = f"{size // 1024}Gi" if size % 1024 == 0 else f"{size}Mi"
+    told = f"{math.ceil(size / 1024)}Gi" if size % 1024 == 0 or size >= _WHOLE_GIB_FROM else f"{size}Mi"
     kind = ("--instance-type", found.node.name) if found.node.name else ()
     asked = found.asked or ("--source", "URI", "--task", "TASK")
     words = (*asked, "--epochs", str(found.demand.epochs), "--out", "out", "--window-size", told, *kind)

@@ -107,7 +107,7 @@ def mark_attempts(axes: Axes, intervals: Sequence[TimelineInterval], scale: Scal
     for number, (one, two) in enumerate(ends):
         first, last = one.end_seconds / scale.size, two.start_seconds / scale.size
         # a legend leaves out what begins with an underscore
-        axes.axvspan(first, last, color=_MUTED, alpha=0.12, linewidth=0, label="_" if number else "idle, no attempt")
+        axes.axvspan(first, last, color=_MUTED, alpha=0.12, linewidth=0, label="_" if number else "idle, unrecorded")
         axes.axvline(last, color=_INK, linewidth=1.2, linestyle=(0, (3, 2)), label="_" if number else "another attempt")
 
 

@@ -39,10 +39,11 @@ class Card:
 def cards(
     run: RunRecord, *, evaluation: Evaluation | None, cost: CostReport | None, steps: Sequence[StepRecord]
 ) -> tuple[Card, ...]:
-    """Return the headline figures, the score first."""
+    """Return the headline figures, the score first, then what it cost."""
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
     return (
         _score_card(run, evaluation),
+        _cost_card(cost),
         *_training_cards(run),
         _download_card(run, traffic),
         _window_card(run.meters),
@@ -50,7 +51,6 @@ def cards(
         *_left_out_cards(steps),
         *_skipped_cards(traffic),
         *_saves_cards(run),
-        _cost_card(cost),
         *_co2_cards(cost),
     )
 
@@ -159,7 +159,7 @@ def _cost_card(cost: CostReport | None) -> Card:
     if cost.unpriced:
         note = f"without what has no price: {'; '.join(map(lower, cost.unpriced))}"
         return Card(label="Cost, in part", value=_in_short(cost.total_usd), note=note)
-    stall = "" if cost.stall_usd is None else f"{_in_short(cost.stall_usd)} of it for stall"
+    stall = "" if cost.stall_usd is None else f"{_in_short(cost.stall_usd)} of it waiting for data"
     return Card(label="Cost", value=_in_short(cost.total_usd), note=stall)
 
 

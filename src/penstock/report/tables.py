@@ -27,6 +27,7 @@ class Table:
         text_columns: columns of text, from 0; all others are numbers.
         total: whether the last row is the sum.
         wide: whether it takes the whole width.
+        side_by_side: whether its columns are runs, of which there may be more than a page is wide.
     """
 
     caption: str
@@ -35,6 +36,7 @@ class Table:
     text_columns: tuple[int, ...] = (0,)
     total: bool = False
     wide: bool = True
+    side_by_side: bool = False
 
 
 def lower(text: str) -> str:
@@ -72,12 +74,12 @@ def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
     parts.append(("train (with its prefetcher)", run.meters))
     if evaluation:
         parts.append(("evaluate", evaluation.meters))
-    parts.append(("total", total_meters(run, steps=steps, evaluation=evaluation)))
+    feeding = [run.meters, *([evaluation.meters] if evaluation else [])]
+    rows = [_traffic_row(name, meters, [meters]) for name, meters in parts]
+    rows.append(_traffic_row("total", total_meters(run, steps=steps, evaluation=evaluation), feeding))
     sizes = ("Downloaded", "Fetched again", "Wasted", "Handed over", "From window")
     header = ("Step", *sizes, "GET", "LIST", "PUT", "DELETE", "Retried", "Failed", "4xx", "5xx", "No answer")
-    return Table(
-        caption="Bytes and requests", header=header, rows=tuple(_traffic_row(*part) for part in parts), total=True
-    )
+    return Table(caption="Bytes and requests", header=header, rows=tuple(rows), total=True)
 
 
 def mix_table(run: RunRecord) -> Table | None:
@@ -104,7 +106,12 @@ def skipped_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
     return Table(caption=caption, header=("Sample", "Why"), rows=rows, text_columns=(0, 1))
 
 
-def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
+def _traffic_row(name: str, meters: Meters, feeding: Sequence[Meters]) -> tuple[str, ...]:
+    """Return a row of the traffic.
+
+    Args:
+        feeding: those of what handed samples over: what a listing reads is no miss of the window.
+    """
     sizes = (meters.bytes_downloaded, meters.refetched_bytes, meters.wasted_bytes, meters.sample_bytes)
     kinds = (meters.get_requests, meters.list_requests, meters.count("PUT", "POST").sent, meters.count("DELETE").sent)
     counts = (*kinds, meters.retried_requests, meters.failed_requests)
@@ -112,7 +119,8 @@ def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
     answers = (total.answers_4xx, total.answers_5xx, total.unanswered)
     if not is_measured(meters):
         return (name, *[DASH] * (len(sizes) + 1 + len(counts) + len(answers)))
-    hits = f"{meters.hit_ratio:.0%}" if meters.sample_bytes else DASH
+    handed = sum(each.sample_bytes for each in feeding)
+    hits = f"{sum(each.hit_ratio * each.sample_bytes for each in feeding) / handed:.0%}" if handed else DASH
     return (name, *(format_bytes(size) for size in sizes), hits, *(f"{count:,}" for count in (*counts, *answers)))
 
 

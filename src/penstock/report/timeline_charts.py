@@ -86,7 +86,7 @@ def activity_chart(timeline: Timeline) -> str:
 
     told = ", ".join(f"{name} {format_seconds(seconds)}" for name, seconds in totals.items() if seconds)
     attempts = len({each.attempt for each in intervals})
-    between = f"; {attempts} attempts, {format_seconds(idle)} idle between them" if attempts > 1 else ""
+    between = f"; {attempts} attempts, {format_seconds(idle)} between them idle or unrecorded" if attempts > 1 else ""
     return panels("activity", "What the run did with its time", f"{told}{between}.", [draw])
 
 

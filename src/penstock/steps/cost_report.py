@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -41,9 +42,10 @@ def run(args: CostReportOptions) -> int:
     places = places_of(named, args.runs_under)
     read = [path for place in places for path in files_of(place)]
     check_outputs(args.focus, inputs=[*read, args.check, *args.reconcile])
-    runs = _each_once(places, [read_bill(place, endpoint_url=args.run_endpoint_url) for place in places])
+    found = _each_once(places, [read_bill(place, endpoint_url=args.run_endpoint_url) for place in places])
+    runs = list(found.values())
     if runs:
-        sys.stdout.write(redact(summed_up(runs)))
+        sys.stdout.write(redact(summed_up(found)))
     if args.focus is not None:
         _write_focus(args, runs, tags)
     if args.reconcile:
@@ -51,10 +53,10 @@ def run(args: CostReportOptions) -> int:
     return 0
 
 
-def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> list[FocusRun]:
-    """Leave out copies of a bill, and tell of them, and of runs of one id whose bills differ."""
+def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> dict[str, FocusRun]:
+    """Return the bills by their places, without copies; tell of these, and of runs of one id whose bills differ."""
     found: dict[str, list[tuple[str, FocusRun]]] = {}
-    left: list[FocusRun] = []
+    left: dict[str, FocusRun] = {}
     for place, each in zip(places, bills, strict=True):
         seen = found.setdefault(each.run.run_id, [])
         copied = next((other for other, same in seen if same.cost == each.cost), None)
@@ -65,7 +67,7 @@ def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> list[FocusRu
             sys.stderr.write(f"penstock {NAME}: warning: {printable(told)}\n")
         if copied is None:
             seen.append((place, each))
-            left.append(each)
+            left[place] = each
     return left
 
 
@@ -78,9 +80,10 @@ def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mappin
             fix="make their reports again; a record that was changed by hand cannot be used",
         )
     atomic_write(args.focus, text.encode())
-    left = [f"{each.run.run_id}: {', '.join(each.cost.unpriced)}" for each in runs if each.cost.unpriced]
+    left = Counter(line for each in runs for line in each.cost.unpriced)
     if left:
-        told = printable(redact("; ".join(left)))
+        lines = (f"{line} (of {counted(number, 'run')})" for line, number in left.items())
+        told = printable(redact("; ".join(lines)))
         sys.stderr.write(f"penstock {NAME}: warning: not in the file, for want of a price: {told}\n")
     sys.stdout.write(f"FOCUS 1.2: {counted(text.count(chr(10)) - 1, 'row')} in {args.focus}\n")
 

@@ -106,8 +106,8 @@ def test_it_is_told_wherever_the_bill_is(tmp_path: Path, capsys: pytest.CaptureF
     assert cost.co2.gco2
     assert main(["cost-report", str(tmp_path)]) == 0
     head, row, *sums = capsys.readouterr().out.splitlines()
-    assert head.endswith("CO2e")
-    assert row.endswith(" g")
+    assert head.split()[-2:] == ["CO2e", "in"]
+    assert row.endswith(f" g  {tmp_path}")
     assert all(line.endswith(" of CO2e in 1 run") for line in sums)
     assert main(["compare", str(tmp_path), str(tmp_path)]) == 0
     assert "CO2e, estimated" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -403,6 +404,25 @@ def test_a_run_that_is_there_twice_counts_once(tmp_path: Path, capsys: pytest.Ca
     assert f"of {tmp_path / 'other'} is in {tmp_path / 'copy-of-other'} too, a copy, which counts once" in said.err
 
 
+def test_what_has_no_price_in_many_runs_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for number in range(3):
+        run = make_run(run_id=f"run-{number}")
+        cost = bill(
+            run, steps=[], evaluation=None, prices=load_prices(), setting=replace(SETTING, instance_type="p99.huge")
+        )
+        assert cost.unpriced
+        (tmp_path / run.run_id).mkdir()
+        write_record(tmp_path / run.run_id / "run.json", run)
+        write_record(tmp_path / run.run_id / "cost.json", cost)
+        runs.append(str(tmp_path / run.run_id))
+    assert main(["cost-report", *runs, "--focus", str(tmp_path / "focus.csv")]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("(of 3 runs)") == len(cost.unpriced)
+    assert "run-1" not in said.err
+    assert [line.split()[-1] for line in said.out.splitlines()[1:4]] == runs
+
+
 def test_sums_of_a_run_are_those_of_its_bill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where an epoch was not finished, and where samples were scored beside those that were learnt from."""
     run = make_run(num_epochs=2, unfinished_samples=960)
@@ -411,10 +431,10 @@ def test_sums_of_a_run_are_those_of_its_bill(tmp_path: Path, capsys: pytest.Capt
     write_record(tmp_path / "run.json", run)
     write_record(tmp_path / "cost.json", cost)
     assert main(["cost-report", str(tmp_path)]) == 0
-    told = capsys.readouterr().out.splitlines()[1].split()
+    told = re.split("  +", capsys.readouterr().out.splitlines()[1])
     sums = (cost.total_usd, cost.epoch_usd, cost.thousand_samples_usd, cost.gib_usd)
     wanted = [format_usd(usd) for usd in sums if usd is not None]
-    assert told[-4:] == wanted
+    assert told[-5:] == [*wanted, str(tmp_path)]
     assert main(["compare", str(tmp_path), str(tmp_path)]) == 0
     rows = {line.split("  ")[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
     names = ("USD, total", "USD, an epoch", "USD, 1,000 samples", "USD, a GiB of samples")

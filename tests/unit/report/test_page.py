@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from datetime import date
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,13 @@ from penstock.records import (
     Saves,
     StepRecord,
 )
+from penstock.report.cost_charts import lines_chart
 from penstock.report.judging import judge
 from penstock.report.page import render_markdown, render_report
 from penstock.report.summary import cards
+from penstock.report.tables import traffic_table
 from penstock.tasks.metrics import classification_metrics, metric_value
+from penstock.units import MIB
 from support.figures import every_figure
 from support.runs import make_evaluation, make_list_step, make_run, make_timeline
 
@@ -189,8 +193,8 @@ def test_a_run_that_training_held_up_is_told_so_and_nothing_else() -> None:
 
 def test_the_timeline_is_drawn_with_its_attempts() -> None:
     words = _words(_Page(_render(make_run(timeline=make_timeline(attempts=3)), None)))
-    assert "3 attempts, 2 min 00 s idle between them" in words
-    assert words.count("idle, no attempt") == 1
+    assert "3 attempts, 2 min 00 s between them idle or unrecorded" in words
+    assert words.count("idle, unrecorded") == 1
     for told in ("What the run did with its time", "Throughput", "Window", "Processor, memory and GPU"):
         assert told in words
     assert "GPU" not in _words(_Page(_render(make_run(timeline=make_timeline(gpu=False)), None)))
@@ -415,3 +419,20 @@ def test_an_interval_is_told_beside_its_metric() -> None:
     words = _words(_Page(_render(make_run(), make_evaluation(metrics={"auroc": auroc}, score="auroc"))))
     assert "AUROC 0.8100 (0.710 to 0.890)" in words
     assert "in brackets 95 % of 500 bootstrap samples of patients" in words
+
+
+def test_what_a_listing_reads_is_no_miss_of_the_window() -> None:
+    run = make_run(meters=Meters(bytes_downloaded=MIB, sample_bytes=4 * MIB))
+    shown = traffic_table(run, evaluation=None, steps=[make_list_step()])
+    column = shown.header.index("From window")
+    assert [row[column] for row in shown.rows] == ["\N{EN DASH}", "75%", "75%"]
+
+
+def test_a_bill_of_many_lines_is_drawn_with_all_of_its_dollars() -> None:
+    run = make_run()
+    cost = bill(run, steps=[], evaluation=None, prices=load_prices(), setting=CostSetting(today=date(2026, 11, 21)))
+    line = msgspec.structs.replace(cost.lines[0], quantity=Decimal(1), usd=None)
+    dear = [msgspec.structs.replace(line, what=f"line {number}", usd=Decimal(number + 1)) for number in range(12)]
+    drawn = lines_chart(msgspec.structs.replace(cost, lines=(*dear, msgspec.structs.replace(line, what="open"))))
+    assert "2 more lines" in drawn
+    assert "$1.00 + ?" in drawn

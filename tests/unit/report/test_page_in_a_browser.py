@@ -39,6 +39,11 @@ frame.addEventListener("load", () => {
     const box = each.getBoundingClientRect();
     return !each.closest("svg") && !each.closest(".hidden") && box.width > 0 && box.right > page.clientWidth + 1;
   });
+  const outside = [...page.querySelectorAll("svg text")].filter((each) => {
+    const box = each.getBoundingClientRect(), chart = each.closest("svg").getBoundingClientRect();
+    return box.left < chart.left - 1 || box.right > chart.right + 1 || box.bottom > chart.bottom + 1;
+  });
+  document.body.dataset.outside = outside.map((each) => each.textContent.trim()).join("; ");
   document.body.dataset.wide = wide.map((each) => each.tagName + " " + each.textContent.slice(0, 40)).join("; ");
 });
 </script>"""
@@ -111,6 +116,9 @@ def _on_a_phone(page: str, browse: Callable[..., str], width: int) -> int:
     wide = re.search(r'data-wide="([^"]*)"', dom)
     assert wide is not None
     assert wide[1] == "", "cut off, or to be scrolled to"
+    outside = re.search(r'data-outside="([^"]*)"', dom)
+    assert outside is not None
+    assert outside[1] == "", "words of a chart that reach beyond it"
     return int(told[2])
 
 
@@ -126,7 +134,7 @@ def test_nothing_of_a_forecast_is_cut_off_on_a_phone(browse: Callable[..., str],
     found = forecast_ways(
         demand,
         Link(bytes_per_second=80e6),
-        node_of("g4dn.xlarge", prices),
+        node_of("Standard_NC24ads_A100_v4", prices),
         Places(window_bytes=100 << 30),
         Market(prices=prices, tariff=find_scheme("s3://").tariff),
     )
@@ -141,6 +149,21 @@ def test_nothing_of_a_comparison_is_cut_off_on_a_phone(browse: Callable[..., str
         for name in ("first", "second", "third", "fourth")
     ]
     assert _on_a_phone(render_comparison(runs, title="Four runs"), browse, width) > 1000
+
+
+def test_a_wide_comparison_is_scrolled_in_its_table_and_draws_every_run(browse: Callable[..., str]) -> None:
+    evaluation = make_evaluation(figures=every_figure())
+    runs = [
+        Compared(label=f"run-{number}", place=f"/runs/{number}", run=make_run(), evaluation=evaluation)
+        for number in range(20)
+    ]
+    page = render_comparison(runs, title="Twenty runs")
+    dom = browse(_framed(page, width=1280, height=800, more=MEASURE), "--dump-dom", "--virtual-time-budget=5000")
+    assert 'data-measured="1280x' in dom
+    assert 'data-outside=""' in dom
+    curves = page[page.index("<svg") : page.rindex("</svg>")]
+    assert all(f"run-{number}" in curves for number in range(18))
+    assert "Curves are those of the first 18 runs: 2 more would not be told apart." in page
 
 
 def test_a_page_is_printed_as_it_is_seen(report: str, browse: Callable[..., str], tmp_path: Path) -> None:

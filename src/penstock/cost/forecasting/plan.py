@@ -31,16 +31,16 @@ ASSUMPTIONS = (
     "Samples that are only scored, for validation and test, take a third of their time in training: forward alone.",
     "What a run takes before its first epoch and behind its last, such as imports, is counted where --startup or a "
     "record of --measured tells it, or the run itself by how long it took to begin.",
-    "A run lists a URI again before it begins, which takes it as long as it just took; of a manifest that was done.",
     "Networks and disks are taken at what they do for as long as one likes (baselines), never at their bursts.",
     f"Low: a link {LOW_RATE:g} times as fast and {1 - LOW_COMPUTE:.0%} less computing; high: {HIGH_RATE:g} times as "
     f"fast, {HIGH_COMPUTE - 1:.0%} more computing, and {HIGH_REQUESTS - 1:.0%} of the requests made twice.",
     "A GB of a price list is 1 GiB, a month of disk 720 hours; hours are billed by the second.",
     "A disk is billed for as long as the run; on the node's own disk data is gone with the node.",
-    f"A spot node is taken to lose {SPOT_LOST_SHARE:.0%} of its time to interruptions.",
-    "A way that repeats reads each part of the data once for so many passes in a row: the order is another one.",
     "Packing reads everything once and writes it once, on the training's node; the copy is kept until the run ends.",
 )
+LISTED_AGAIN = "A run lists a URI again before it begins, which takes it as long as it just took."
+SPOT_LOSES = f"A spot node is taken to lose {SPOT_LOST_SHARE:.0%} of its time to interruptions."
+REPEATED = "A way that repeats reads each part of the data once for so many passes in a row: the order is another one."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,15 @@ class Forecast:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What was taken for granted."""
-        return (*ASSUMPTIONS, *self.demand.noted)
+        ways = [each.mid.way for each in self.outlooks]
+        block = next((each.disk.item for each in ways if each.disk is not None and each.disk.item), "")
+        told = (
+            (LISTED_AGAIN, self.demand.list_seconds is not None),
+            (SPOT_LOSES, any(each.is_spot for each in ways)),
+            (REPEATED, any(each.passes > 1 for each in ways)),
+            (f"Whose the node is is not known: a disk of it is priced as AWS's {block}.", not self.node.provider),
+        )
+        return (*ASSUMPTIONS, *(line for line, is_so in told if is_so), *self.demand.noted)
 
     @property
     def rates(self) -> tuple[Rate, ...]:

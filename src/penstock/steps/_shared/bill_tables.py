@@ -11,19 +11,21 @@ from penstock.cost.in_vain import parts_usd
 from penstock.cost.reconciling import Theirs
 from penstock.records import CostLine
 from penstock.texts import columns_of, counted, printable
-from penstock.units import format_grams, format_usd
+from penstock.units import format_grams, format_seconds, format_usd
 
 __all__ = ["bills_by_tag", "reconciled", "summed_up"]
 
-_HEADS = ("run", "user", "task", "month", "hours", "USD", "an epoch", "1,000 samples", "a GiB")
+_HEADS = ("run", "user", "task", "month", "time", "USD", "an epoch", "1,000 samples", "a GiB")
 _DASH = "–"
 
 
-def summed_up(runs: Sequence[FocusRun]) -> str:
-    """Return a row a run, then the sums."""
+def summed_up(found: Mapping[str, FocusRun]) -> str:
+    """Return a row a run, by its place, then the sums."""
+    runs = list(found.values())
     has_co2 = any(each.cost.co2 for each in runs)
-    rows = [(*_cells(each), *([_co2(each)] if has_co2 else [])) for each in runs]
-    lines = [columns_of([(*_HEADS, *(["CO2e"] if has_co2 else [])), *rows])]
+    told = [(*_cells(each), *([_co2(each)] if has_co2 else [])) for each in runs]
+    rows = [(*cells, place) for cells, place in zip(told, found, strict=True)]
+    lines = [columns_of([(*_HEADS, *(["CO2e"] if has_co2 else []), "in"), *rows])]
     for word, key in _GROUPS.items():
         groups: dict[str, list[FocusRun]] = defaultdict(list)
         for each in runs:
@@ -127,4 +129,4 @@ def _cells(each: FocusRun) -> tuple[str, ...]:
     sign = " + ?" if cost.unpriced else ""
     sums = (cost.known_usd, *parts_usd(run, cost))
     told = [_DASH if usd is None else f"{format_usd(usd)}{sign}" for usd in sums]
-    return run.run_id, _user(each), _task(each), _month(each), f"{run.wall_seconds / 3600:.2f}", *told
+    return run.run_id, _user(each), _task(each), _month(each), format_seconds(run.wall_seconds), *told

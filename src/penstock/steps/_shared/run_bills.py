@@ -78,6 +78,13 @@ def _from_folder(folder: Path) -> FocusRun:
     files = JobFiles(folder)
     trained = folder / _TRAINED
     record = trained if trained.exists() and not files.run_record.exists() else files.run_record
+    if not record.exists() or not files.cost.exists():
+        missing = record if not record.exists() else files.cost
+        raise RecordError(
+            f"{folder} is no run with a bill: there is no {missing}",
+            fix="name a folder that `penstock run` ended in, or one of a run root with a bill of `penstock report`",
+            about=str(folder),
+        )
     return FocusRun(run=read_record(record, RunRecord), cost=read_record(files.cost, CostReport))
 
 

@@ -44,7 +44,7 @@ TOLD = {
     "export": "write trained networks as a file that others run without Penstock",
     "forecast": "tell what a run would take and cost, each way that its data could go, before it",
     "cost-report": "sum up the bills of several runs, and write them as FOCUS 1.2",
-    "compare": "show the scores of several runs side by side",
+    "compare": "show the scores, time and cost of several runs side by side",
     "compare-modes": "run a job in each of its modes, and show what each took side by side",
     "prices": "list, check and refresh the prices that bills are made with",
     "new-task": "write a package for a task of your own",

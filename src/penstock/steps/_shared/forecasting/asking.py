@@ -16,7 +16,9 @@ from penstock.cost.prices import Prices, load_prices
 from penstock.cost.seller import PROVIDERS, Seller, seller_at
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
+from penstock.options.cost import CostOptions
 from penstock.options.paths import check_path
+from penstock.options.words import as_text
 from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.report.forecast_beside import format_range
 from penstock.sources import Tariff, find_scheme
@@ -154,11 +156,21 @@ def _forecast(
     if data.source is not None and _tariff_of(data.source) != market.tariff:
         demand = replace(demand, storage_classes={})  # they mean nothing at another store's prices
     found = forecast_ways(demand, link, node, places, market, paths=args.way)
-    found = replace(found, asked=data.words)
+    found = replace(found, asked=(*data.words, *_priced_words(args)))
     if not args.co2:
         return found
     given = args.grid_gco2_per_kwh
     return with_co2(found, grid_of(args.price_region) if given is None else grid_by_hand(given))
+
+
+def _priced_words(args: ForecastOptions) -> list[str]:
+    """Return the options that the run's bill is to be made with, as the forecast was."""
+    declared, words = CostOptions.declared(), []
+    for name in ("prices", "node_usd_per_hour", "price_region", "transfer", "source_prices"):
+        value = getattr(args, name)
+        if value != declared[name].default:
+            words += [declared[name].flag, as_text(value)]
+    return words
 
 
 def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
@@ -176,7 +188,8 @@ def _seller(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Ma
         return Market(prices=prices, tariff=scheme.tariff, region=args.price_region, told=told)
     endpoint = endpoint_paid(data.source) or ""
     found = seller_at(data.source.uri, endpoint, prices=args.source_prices, did_read="It is read")
-    told = " ".join(filter(None, (found.assumption, found.warning, _far(args, found, node, prices)))).rstrip(".")
+    far = _far(args, found, node, prices) if found.is_priced else ""
+    told = " ".join(filter(None, (found.assumption, found.warning, far))).rstrip(".")
     return Market(
         prices=prices,
         tariff=found.tariff,
@@ -246,8 +259,9 @@ def _link(args: ForecastOptions, measured: Measured) -> Link:
     elif measured.rate is None:
         told = "no rate was given: the node's network is taken to be the limit"
         if not any(args.instance_type):
+            seen = "" if args.measured is None else f": the run of {args.measured} hardly waited for it"
             raise ConfigError(
-                "how fast the source gives its bytes is not known",
+                f"how fast the source gives its bytes is not known{seen}",
                 fix="state it with --rate, like 80MB/s, measure it with --probe 5s, name a record with --measured, or "
                 "a node with --instance-type, whose network is then the limit",
             )

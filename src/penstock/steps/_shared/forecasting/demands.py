@@ -125,8 +125,8 @@ def demand_on(data: Data, args: ForecastOptions, measured: Measured, *, must_com
     if seconds is None and must_compute:
         raise ConfigError(
             "how long an epoch computes is not known",
-            fix="state it with --compute-hours, with a manifest as --samples-per-second, or name an earlier run's "
-            "record with --measured",
+            fix="state it with --compute-hours (of a manifest also with --samples-per-second), or measure it: train "
+            "one epoch (`penstock run ... --epochs 1 --out try`), and name that with --measured try",
         )
     return replace(
         data.demand,
