@@ -79,10 +79,10 @@ class Cell:
 
 
 DATASETS = (
-    Data(name="small", num_samples=1280, sample_bytes=64 * KIB, batch_samples=32),
-    Data(name="tiny", num_samples=2048, sample_bytes=16 * KIB, batch_samples=64),
-    Data(name="large", num_samples=64, sample_bytes=3 * MIB // 2, batch_samples=4),
-    Data(name="uneven", num_samples=600, sample_bytes=128 * KIB, batch_samples=16, spread=64.0),
+    Data(name="small", num_samples=1792, sample_bytes=64 * KIB, batch_samples=32),
+    Data(name="tiny", num_samples=2816, sample_bytes=16 * KIB, batch_samples=64),
+    Data(name="large", num_samples=88, sample_bytes=3 * MIB // 2, batch_samples=4),
+    Data(name="uneven", num_samples=800, sample_bytes=128 * KIB, batch_samples=16, spread=64.0),
 )
 
 

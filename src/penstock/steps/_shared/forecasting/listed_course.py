@@ -16,13 +16,14 @@ from penstock.window.packing import SPLIT_ABOVE_BYTES
 __all__ = ["listed_course"]
 
 
-def listed_course(held: Sequence[ObjectInfo], source: SourceSpec, folder: Path) -> Course | None:
+def listed_course(held: Sequence[ObjectInfo], source: SourceSpec, folder: Path, *, epochs: int) -> Course | None:
     """Return what a loop over objects reads; None where they are read by parts, or are too many to be gone through.
 
     Args:
         folder: for their manifest, which must be there for as long as the course is used.
+        epochs: that are to be gone through.
     """
-    if len(held) > MOST_REPLAYED or max(each.size_bytes for each in held) > SPLIT_ABOVE_BYTES:
+    if epochs * len(held) > MOST_REPLAYED or max(each.size_bytes for each in held) > SPLIT_ABOVE_BYTES:
         return None
     path = folder / "manifest.parquet"
     with ManifestWriter(path) as writer:
