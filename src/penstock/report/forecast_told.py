@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import Outlook
+from penstock.cost.forecasting.streaming import BY_LATENCY, MOST_IN_FLIGHT
 from penstock.cost.rating import old_told
 from penstock.cost.storage_classes import classes_told
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
@@ -88,6 +89,10 @@ def facts_told(found: Forecast) -> list[str]:
     demand, node = found.demand, found.node
     price = "no price" if node.usd_per_hour is None else f"${plain_number(node.usd_per_hour, digits=5)}/h"
     rate = "no limit" if math.isinf(found.rate) else f"{format_bytes(found.rate)}/s"
+    link = found.link.told
+    if found.limit == BY_LATENCY:
+        late = format_seconds(found.link.latency_seconds)
+        link = f"its latency is the limit: {MOST_IN_FLIGHT} requests at a time, each answered after {late}"
     computing = f"{format_seconds(demand.compute_seconds)} of computing each"
     if not demand.is_compute_known:
         computing = "how long each computes is not known"
@@ -99,7 +104,7 @@ def facts_told(found: Forecast) -> list[str]:
             f"Listing {demand.num_objects:,} objects took {format_seconds(demand.list_seconds)}; the run does so again"
         ]
     return [
-        f"{node.name or 'a node'}, {price}, {rate} from the source ({found.link.told}; {found.link.path})",
+        f"{node.name or 'a node'}, {price}, {rate} from the source ({link}; {found.link.path})",
         f"{demand.epochs} epochs of {format_bytes(demand.epoch_bytes)} in {demand.epoch_requests:,.0f} requests, "
         f"{computing}{done}",
         *listed,

@@ -159,6 +159,25 @@ def test_what_holds_of_any_forecast(demand: Demand, rate: float) -> None:
             assert (pair[0] <= pair[1]) is pays
 
 
+def test_break_evens_are_of_what_a_stream_gets_where_the_sources_latency_is_the_limit() -> None:
+    """10^7 objects of 1 KB: 512 requests at a time, each after a second, bring 0.5 MB/s to a node that needs 2.8."""
+    demand = Demand(
+        epoch_bytes=10 * GB, epoch_requests=1e7, pages=10_000, num_objects=1e7, epochs=3, compute_seconds=HOUR
+    )
+    late = Link(bytes_per_second=math.inf, latency_seconds=1.0)
+    found = forecast_ways(demand, late, G5, Places(window_bytes=5 * GB), S3)
+    assert found.rate == 512_000
+    assert found.outlook("stream").mid.stall_seconds > 40_000
+    assert "The node waits in the first epoch: it needs 2.6 MiB/s (B*) and gets 500.0 KiB/s." in found.sentences
+    assert found.breakevens.window_bytes == 10 * GB - 512_000 * HOUR
+    assert "500.0 KiB/s from the source (its latency is the limit: 512 requests at a time" in forecast_text([found])
+    kept = Way(name="window", told="a window", window_bytes=found.breakevens.window_bytes, window_store=NVME)
+    places = Places(window_bytes=5 * GB, kept_share=1.0, keeps_at_once=True)
+    whole = cost_of(kept, demand, late, G5, places, S3)
+    first = 10 * GB / 512_000 - HOUR  # of waiting
+    assert whole.stall_seconds == pytest.approx(first, rel=1e-3)
+
+
 def test_dollars_lie_between_low_and_high_where_a_faster_link_keeps_later() -> None:
     demand = Demand(
         epoch_bytes=52 * GB, epoch_requests=6_200, pages=1, num_objects=187, epochs=1000, compute_seconds=0.0036

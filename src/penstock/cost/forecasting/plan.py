@@ -12,6 +12,7 @@ from penstock.cost.forecasting.course import MOST_REPLAYED
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.offered import ways_of
+from penstock.cost.forecasting.streaming import fetch_rate
 from penstock.cost.forecasting.ways import SPOT_LOST_SHARE, Way, WayCost, cost_of
 from penstock.cost.values import Rate
 from penstock.units import format_seconds, format_usd
@@ -60,7 +61,8 @@ class Forecast:
         outlooks: of all ways, as they were asked for.
         best: name of the way that is recommended, empty where no way fits.
         quickest: name of the way that takes least of those that may be recommended, empty where that is the best.
-        rate: bytes per second that a stream gets.
+        rate: bytes per second of samples that a stream gets.
+        limit: what bounds that.
         market: whose prices these are.
         asked: options of `penstock run` that name the data, as words.
         co2_grams: of CO2 equivalents by the name of the way; empty where they are not known, or nobody asked.
@@ -76,6 +78,7 @@ class Forecast:
     best: str
     quickest: str
     rate: float
+    limit: str
     market: Market
     asked: tuple[str, ...] = ()
     co2_grams: Mapping[str, Decimal] = field(default_factory=dict)
@@ -162,7 +165,7 @@ def forecast_ways(
         )
         for way in ways_of(demand, node, places, paths=paths)
     ]
-    rate = min(link.bytes_per_second, node.network_bytes_per_second or math.inf)
+    rate, limit = fetch_rate(demand, link, node.network_bytes_per_second or math.inf)
     download = download_of(outlooks)
     streamed = outlooks[0].mid.way
 
@@ -182,6 +185,7 @@ def forecast_ways(
         best=best,
         quickest=quickest,
         rate=rate,
+        limit=limit,
         market=market,
     )
 

@@ -31,10 +31,22 @@ from penstock.window.geometry import SLOT_TAIL_BYTES, plan_geometry
 from penstock.window.kept import kept_area_bytes
 from penstock.window.wakeup import CONNECTED_POLL_SECONDS
 
-__all__ = ["MOST_IN_FLIGHT", "Keeping", "Streamed", "fetch_rate", "first_seconds", "in_turns", "keeping_in", "streamed"]
+__all__ = [
+    "BY_LATENCY",
+    "MOST_IN_FLIGHT",
+    "Keeping",
+    "Streamed",
+    "fetch_rate",
+    "first_seconds",
+    "in_turns",
+    "keeping_in",
+    "streamed",
+]
 
 MOST_IN_FLIGHT = 512
 """Ranges that are requested at a time at most, unless ``--in-flight`` says otherwise."""
+BY_LATENCY = "the source's latency"
+"""What limits a rate where requests that wait for their answers do."""
 USUAL_IN_FLIGHT = 2.5 * START
 """Of a link that is the limit, on average: the first doubling is made before it is known whether it pays, and others
 are tried now and then."""
@@ -77,7 +89,7 @@ def fetch_rate(demand: Demand, link: Link, network: float = math.inf) -> tuple[f
     """
     request, late = demand.request_bytes, link.latency_seconds
     by_requests = MOST_IN_FLIGHT * request / late if late else math.inf
-    limits = (link.bytes_per_second, "the link"), (network, "the node's network"), (by_requests, "the source's latency")
+    limits = (link.bytes_per_second, "the link"), (network, "the node's network"), (by_requests, BY_LATENCY)
     rate, limit = min(limits, key=lambda each: each[0])
     return rate * request / (request + link.head_bytes), limit
 
