@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from penstock.cost.forecasting import Forecast, WayCost
+from penstock.cost.forecasting.inputs import holding_bytes
 from penstock.cost.forecasting.plan import Outlook
 from penstock.cost.forecasting.streaming import BY_LATENCY, MOST_IN_FLIGHT
 from penstock.cost.rating import old_told
@@ -20,7 +21,6 @@ from penstock.report.tables import DASH
 from penstock.secrets import redact, redact_values
 from penstock.sources import held_told
 from penstock.units import MIB, format_bytes, format_seconds, format_usd, plain_number
-from penstock.window.geometry import KEPT_SHARE
 
 __all__ = [
     "HEADS",
@@ -35,8 +35,6 @@ __all__ = [
 ]
 
 HEADS = ("way", "wall", "stall", "busy", "USD", "low", "high", "disk", "fits")
-_STREAMING_BYTES = 64 * MIB
-"""Beside what a window holds, for what streams through it."""
 _WHOLE_GIB_FROM = 100 * 1024
 """MiB of a window, from which on its size is told in whole GiB."""
 
@@ -164,7 +162,7 @@ def command_of(found: Forecast) -> str:
         return ""
     cost = found.outlook(found.best).mid
     if cost.way.disk is not None:
-        needed = found.demand.epoch_bytes / KEPT_SHARE + _STREAMING_BYTES
+        needed = holding_bytes(found.demand.epoch_bytes)
     else:
         needed = max(cost.way.window_bytes or 0, found.demand.least_window_bytes)
     size = math.ceil(needed / MIB)

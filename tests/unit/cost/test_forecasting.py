@@ -159,6 +159,18 @@ def test_what_holds_of_any_forecast(demand: Demand, rate: float) -> None:
             assert (pair[0] <= pair[1]) is pays
 
 
+@pytest.mark.parametrize(("size", "fits"), [(108 * GB, True), (120 * GB, False)])
+def test_a_download_fits_where_its_command_does(size: int, fits: bool) -> None:
+    """Its window holds 87 % of itself: 124.1 GB of the 125 GB that the node has, or 137.9."""
+    demand = replace(C, epoch_bytes=size, epoch_requests=1e7)
+    found = forecast_ways(demand, FAST, G4, Places(window_bytes=5 * GB), S3)
+    assert found.outlook("download-nvme").mid.fits is fits
+    assert found.best == ("download-nvme" if fits else "download-gp3")
+    (told,) = [line for line in forecast_text([found]).splitlines() if line.startswith("  penstock run")]
+    window_bytes = int(told.partition("--window-size ")[2].split("Mi")[0]) * 2**20
+    assert not fits or window_bytes <= G4.nvme_bytes
+
+
 def test_break_evens_are_of_what_a_stream_gets_where_the_sources_latency_is_the_limit() -> None:
     """10^7 objects of 1 KB: 512 requests at a time, each after a second, bring 0.5 MB/s to a node that needs 2.8."""
     demand = Demand(

@@ -14,9 +14,11 @@ from penstock.errors import ConfigError
 from penstock.records import ClassSize
 from penstock.window.geometry import KEPT_SHARE
 
-__all__ = ["LEAST_WINDOW_BYTES", "Demand", "Link", "Node", "Places", "node_of"]
+__all__ = ["LEAST_WINDOW_BYTES", "Demand", "Link", "Node", "Places", "holding_bytes", "node_of"]
 
 LEAST_WINDOW_BYTES = 64 * 2**20
+_STREAMING_BYTES = 64 * 2**20
+"""Of a window that holds everything, for what streams through it."""
 
 _BITS = 8
 _GBPS, _MB = 10**9, 10**6
@@ -185,6 +187,11 @@ class Places:
     max_disk_bytes: float | None = 64 * 2**40
     box_usd_per_hour: Decimal = field(default_factory=lambda: Decimal("0.02"))
     passes: tuple[int, ...] = (2, 4)
+
+
+def holding_bytes(epoch_bytes: float) -> float:
+    """Return the room of a window that holds all of an epoch, as a download by its command does."""
+    return epoch_bytes / KEPT_SHARE + _STREAMING_BYTES
 
 
 def node_of(name: str, prices: Prices, *, region: str | None = None, usd_per_hour: float | None = None) -> Node:

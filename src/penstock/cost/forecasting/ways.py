@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from penstock.cost.forecasting.foreseen import foresee
-from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
+from penstock.cost.forecasting.inputs import Demand, Link, Node, Places, holding_bytes
 from penstock.cost.forecasting.market import Line, Market
 from penstock.cost.forecasting.streaming import fetch_rate
 from penstock.cost.values import as_decimal, in_money
@@ -202,7 +202,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
         moved_bytes=size,
         get_requests=gets,
         disk_bytes=size,
-        fits=room is None or size <= room,
+        fits=room is None or max(size, holding_bytes(demand.epoch_bytes)) <= room,
         limit=limit,
         lines=tuple(lines),
         ahead_seconds=wall - on_node,

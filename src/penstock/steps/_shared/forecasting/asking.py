@@ -11,7 +11,7 @@ from pathlib import Path
 from penstock.cost.carbon import grid_by_hand, grid_of
 from penstock.cost.forecasting import Demand, Forecast, Link, Market, Node, Places, forecast_ways
 from penstock.cost.forecasting.emitting import with_co2
-from penstock.cost.forecasting.inputs import node_of
+from penstock.cost.forecasting.inputs import holding_bytes, node_of
 from penstock.cost.prices import Prices, load_prices
 from penstock.cost.seller import PROVIDERS, Seller, seller_at
 from penstock.errors import ConfigError
@@ -31,15 +31,12 @@ from penstock.steps.options.forecast import ForecastOptions
 from penstock.temporary import TemporaryFolder
 from penstock.texts import did_you_mean
 from penstock.units import GIB, MIB
-from penstock.window.geometry import KEPT_SHARE
 
 __all__ = ["as_planned", "forecasts", "holding_window", "over_budget"]
 
 USUAL_WINDOW_BYTES = 10 * GIB
 HEAD_BYTES = 400.0
 """Of an answer, that pass a stated link before its body: S3 sends some 500, other servers 200 to 350."""
-STREAMING_BYTES = 64 * MIB
-"""Of a window that holds everything, for what streams through it."""
 _STORES = {"aws": "s3://", "gcp": "gs://", "azure": "az://"}
 """By the provider of a node: what data is taken to lie in where that is not said."""
 
@@ -123,7 +120,7 @@ def as_planned(args: ForecastOptions) -> tuple[ForecastOptions, str]:
 
 def holding_window(epoch_bytes: float) -> int:
     """Return the window that holds all of an epoch, in whole MiB."""
-    return (math.ceil(epoch_bytes / KEPT_SHARE / MIB) + STREAMING_BYTES // MIB) * MIB
+    return math.ceil(holding_bytes(epoch_bytes) / MIB) * MIB
 
 
 def _with_course(demand: Demand, data: Data, args: ForecastOptions, folder: Path) -> Demand:
