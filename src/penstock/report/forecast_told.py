@@ -20,7 +20,7 @@ from penstock.report.markdown import escape_markdown
 from penstock.report.tables import DASH
 from penstock.secrets import redact, redact_values
 from penstock.sources import held_told
-from penstock.units import MIB, format_bytes, format_seconds, format_usd, plain_number
+from penstock.units import GIB, MIB, format_bytes, format_seconds, format_usd, plain_number
 
 __all__ = [
     "HEADS",
@@ -165,8 +165,10 @@ def command_of(found: Forecast) -> str:
         needed = holding_bytes(found.demand.epoch_bytes)
     else:
         needed = max(cost.way.window_bytes or 0, found.demand.least_window_bytes)
-    size = math.ceil(needed / MIB)
-    told = f"{math.ceil(size / 1024)}Gi" if size % 1024 == 0 or size >= _WHOLE_GIB_FROM else f"{size}Mi"
+    size, store = math.ceil(needed / MIB), cost.way.disk or cost.way.window_store
+    room = math.inf if store is None or store.room_bytes is None else store.room_bytes
+    is_whole = size % 1024 == 0 or (size >= _WHOLE_GIB_FROM and math.ceil(size / 1024) * GIB <= room)
+    told = f"{math.ceil(size / 1024)}Gi" if is_whole else f"{size}Mi"
     kind = ("--instance-type", found.node.name) if found.node.name else ()
     asked = found.asked or ("--source", "URI", "--task", "TASK")
     words = (*asked, "--epochs", str(found.demand.epochs), "--out", "out", "--window-size", told, *kind)

@@ -21,6 +21,7 @@ from penstock.manifest import SourceSpec
 from penstock.report.forecast_page import forecast_page
 from penstock.report.forecast_told import forecast_markdown, forecast_record, forecast_text
 from penstock.sources import find_scheme
+from penstock.units import parse_bytes
 from support.raw import make_raw_dataset
 
 PRICES = load_prices()
@@ -159,7 +160,7 @@ def test_what_holds_of_any_forecast(demand: Demand, rate: float) -> None:
             assert (pair[0] <= pair[1]) is pays
 
 
-@pytest.mark.parametrize(("size", "fits"), [(108 * GB, True), (120 * GB, False)])
+@pytest.mark.parametrize(("size", "fits"), [(108 * GB, True), (108_600 * MB, True), (120 * GB, False)])
 def test_a_download_fits_where_its_command_does(size: int, fits: bool) -> None:
     """Its window holds 87 % of itself: 124.1 GB of the 125 GB that the node has, or 137.9."""
     demand = replace(C, epoch_bytes=size, epoch_requests=1e7)
@@ -167,8 +168,8 @@ def test_a_download_fits_where_its_command_does(size: int, fits: bool) -> None:
     assert found.outlook("download-nvme").mid.fits is fits
     assert found.best == ("download-nvme" if fits else "download-gp3")
     (told,) = [line for line in forecast_text([found]).splitlines() if line.startswith("  penstock run")]
-    window_bytes = int(told.partition("--window-size ")[2].split("Mi")[0]) * 2**20
-    assert not fits or window_bytes <= G4.nvme_bytes
+    window = told.partition("--window-size ")[2].split()[0]
+    assert not fits or parse_bytes(window) <= G4.nvme_bytes
 
 
 def test_break_evens_are_of_what_a_stream_gets_where_the_sources_latency_is_the_limit() -> None:
