@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from penstock.cost.advice_case import Case, advised, as_seconds
-from penstock.cost.bottleneck import LITTLE_STALL
+from penstock.cost.bottleneck import waited_little
 from penstock.cost.forecasting import Demand, Places, Way
 from penstock.cost.forecasting.offered import window_store
 from penstock.cost.forecasting.ways import cost_of
@@ -40,7 +40,7 @@ _IF_DECODING = "if it was decoding that was waited for"
 def advice_on(case: Case) -> tuple[CostAdvice, ...]:
     """Return what to do, the most useful first."""
     found = list(_cheaper(case))
-    if case.run.stall_share > LITTLE_STALL:
+    if not waited_little(case.run):
         found += _of_download(case) if case.cause != "decoding" else ()
         found += _of_decoding(case) if case.cause != "download" else ()
     useful = [each for each in found if (each.seconds_saved or 0) > 0 or (each.usd_saved or 0) > 0]

@@ -15,10 +15,12 @@ from penstock.cost.waiting import waited_for_download
 from penstock.records import RunRecord
 from penstock.units import format_bytes, format_seconds
 
-__all__ = ["LITTLE_STALL", "bottleneck", "cause_of"]
+__all__ = ["bottleneck", "cause_of", "waited_little"]
 
 LITTLE_STALL: Final = 0.05
 """Of the training passes: no more than this is to be gained by feeding faster."""
+_MOMENT_SECONDS: Final = 1.0
+"""That a run may wait in all, by which nothing is told but that it began."""
 _MOST_OF_IT: Final = 0.5
 """Of the training passes: what waits for longer than it computes is held up by its data."""
 _MOST_REPEAT: Final = 1000
@@ -33,6 +35,11 @@ def bottleneck(run: RunRecord, feed: MeasuredFeed) -> str:
     """Say whether the data or the network held a run up, and what would mend it."""
     share = run.stall_share
     waited = f"{share:.1%} of the training passes waited for data"
+    if share > LITTLE_STALL and waited_little(run):
+        return (
+            f"Nothing held the run up: it waited for data for {format_seconds(run.stall_seconds)} in all, as any does "
+            "that begins."
+        )
     if share <= LITTLE_STALL:
         return f"Training was the bottleneck: {waited}, so that neither a larger window nor --repeat would gain more."
     reason, told, mended = _reason(run, feed)
@@ -42,6 +49,11 @@ def bottleneck(run: RunRecord, feed: MeasuredFeed) -> str:
             f"gains {share:.1%} at most. The wait was for {reason}: {told}. {mended}"
         )
     return f"{reason[:1].upper()}{reason[1:]} was the bottleneck: {waited}, and {told}. {mended}"
+
+
+def waited_little(run: RunRecord) -> bool:
+    """Tell whether a run waited for data for no more than is worth a word."""
+    return run.stall_share <= LITTLE_STALL or run.stall_seconds + run.valid_stall_seconds < _MOMENT_SECONDS
 
 
 def _reason(run: RunRecord, feed: MeasuredFeed) -> tuple[str, str, str]:

@@ -46,7 +46,7 @@ def add_disk(book: Book, run: RunRecord, traffic: Meters, hours: Decimal, *, pro
     elif item == "disk":
         book.warn(
             "Whose disk the window lay on is not known, so it is not in the total: name the node's type, or the disk "
-            "with --window-disk."
+            "with --window-disk (node is a disk of the machine's own, which takes nothing more)."
         )
     gib_hours = Decimal(size_bytes) / GIB * hours
     price = None if item == "disk" else book.find(item, "GiB-month")

@@ -144,7 +144,10 @@ def _bytes(data: bytes | str) -> bytes:
 
 
 def _unread(path: Path, kind: type[Record], why: str) -> RecordError:
-    return RecordError(f"cannot read {path} ({why})", fix=f"pass the path of a {kind.kind} file", about=str(path))
+    article = "an" if kind.kind[0] in "aeiou" else "a"
+    return RecordError(
+        f"cannot read {path} ({why})", fix=f"pass the path of {article} {kind.kind} file", about=str(path)
+    )
 
 
 def _not_finite(value: object, name: str = "") -> Iterator[str]:

@@ -14,11 +14,11 @@ __all__ = ["forecast_page"]
 
 _CSS = """
 :root { color-scheme: light dark; --line: #8886; --best: #2a7; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; }
 h1, h2, p, li, summary { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; white-space: nowrap; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .5rem; text-align: left; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.best { outline: 2px solid var(--best); outline-offset: -2px; }
 .advice { border-left: 4px solid var(--best); padding-left: .8rem; }
@@ -91,7 +91,7 @@ def _lines(outlook: Outlook) -> str:
 
 def _line(line: Line) -> str:
     usd = "no price" if line.usd is None else format_usd(float(line.usd))
-    quantity = f"{_number(float(line.quantity))} {line.unit}"
+    quantity = f"{_number(float(line.quantity))} {line.unit}{'s' if line.unit.endswith('hour') else ''}"
     return (
         f'<tr><th scope="row">{escape(line.what)}</th><td class="number">{escape(quantity)}</td>'
         f'<td class="number">{escape(usd)}</td></tr>'

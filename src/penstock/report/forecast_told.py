@@ -76,10 +76,12 @@ def assumptions_told(found: Sequence[Forecast]) -> tuple[str, ...]:
 
 
 def _ways_told(found: Sequence[Forecast]) -> list[str]:
-    """Say what the ways are, each once, however many nodes have it."""
-    ways = {each.mid.way.name: each.mid.way.told for one in found for each in one.outlooks}
+    """Say what the ways are, each once; what they are on one node or on another where that is not the same."""
+    ways: dict[str, dict[str, None]] = {}
+    for way in (each.mid.way for one in found for each in one.outlooks):
+        ways.setdefault(way.name, {})[way.told] = None
     width = max(map(len, ways))
-    return ["Ways:", *(f"  {name.ljust(width)}  {told}" for name, told in ways.items())]
+    return ["Ways:", *(f"  {name.ljust(width)}  {'; or '.join(told)}" for name, told in ways.items())]
 
 
 def facts_told(found: Forecast) -> list[str]:

@@ -55,14 +55,15 @@ def _read(path: Path) -> Compared:
     Raises:
         RecordError: there is no such record.
     """
-    if not path.is_dir():
+    if path.is_file():
         return Compared(label="", place=str(path), evaluation=read_record(path, Evaluation), run=None)
     files = JobFiles(path)
     evaluation = read_record(files.metrics, Evaluation) if files.metrics.exists() else None
     record = read_record(files.run_record, RunRecord) if files.run_record.exists() else None
     if evaluation is None and record is None:
+        why = "there is no such folder" if not path.exists() else f"there is neither it nor {files.metrics.name}"
         raise RecordError(
-            f"cannot read {files.run_record} (there is neither it nor {files.metrics.name})",
+            f"cannot read {files.run_record} ({why})",
             fix="name the folder of a `penstock run`, or metrics of `penstock evaluate`",
             about=str(path),
         )

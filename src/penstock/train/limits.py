@@ -95,7 +95,7 @@ class Ended:
         """Return the error."""
         return self.error(
             f"{self.what} after step {step}, saved as {saved}",
-            fix="run the same command with more of them to go on",
+            fix="run the same command with a larger limit to go on",
         )
 
 

@@ -58,6 +58,12 @@ def test_a_run_that_hardly_waits_is_held_up_by_training() -> None:
     assert told.startswith("Training was the bottleneck: 1.0% of the training passes waited")
 
 
+def test_a_run_of_a_moment_is_not_advised_on_what_beginning_takes() -> None:
+    told = said(stall=0.1, compute=0.05, downloaded=1000, rate=100.0)
+    assert told == "Nothing held the run up: it waited for data for 400 ms in all, as any does that begins."
+    assert said(stall=0.3, compute=0.05, downloaded=1000, rate=100.0).startswith("The download was the bottleneck")
+
+
 def test_a_slow_link_is_mended_by_a_window_or_by_passes() -> None:
     """1,000 bytes at 100 a second take 10 s; 2 s of compute make up for 200, so 800 must be kept, or 5 passes made."""
     told = said(stall=8.0, compute=2.0, downloaded=1000, rate=100.0)

@@ -43,6 +43,8 @@ frame.addEventListener("load", () => {
     const box = each.getBoundingClientRect(), chart = each.closest("svg").getBoundingClientRect();
     return box.left < chart.left - 1 || box.right > chart.right + 1 || box.bottom > chart.bottom + 1;
   });
+  const scrolled = [...page.querySelectorAll(".wide, .scroll")].filter((each) => each.scrollWidth > each.clientWidth);
+  document.body.dataset.scrolled = scrolled.map((each) => each.textContent.trim().slice(0, 40)).join("; ");
   document.body.dataset.outside = outside.map((each) => each.textContent.trim()).join("; ");
   document.body.dataset.wide = wide.map((each) => each.tagName + " " + each.textContent.slice(0, 40)).join("; ");
 });
@@ -116,6 +118,7 @@ def _on_a_phone(page: str, browse: Callable[..., str], width: int) -> int:
     wide = re.search(r'data-wide="([^"]*)"', dom)
     assert wide is not None
     assert wide[1] == "", "cut off, or to be scrolled to"
+    assert 'data-scrolled=""' in dom, "a table that is to be scrolled"
     outside = re.search(r'data-outside="([^"]*)"', dom)
     assert outside is not None
     assert outside[1] == "", "words of a chart that reach beyond it"
@@ -127,8 +130,8 @@ def test_nothing_is_cut_off_on_a_phone(report: str, browse: Callable[..., str], 
     assert _on_a_phone(report, browse, width) > 2000
 
 
-@pytest.mark.parametrize("width", PHONE_WIDTHS)
-def test_nothing_of_a_forecast_is_cut_off_on_a_phone(browse: Callable[..., str], width: int) -> None:
+@pytest.mark.parametrize("width", [*PHONE_WIDTHS, 1280])
+def test_nothing_of_a_forecast_is_cut_off(browse: Callable[..., str], width: int) -> None:
     prices = load_prices()
     demand = Demand(epoch_bytes=2e12, epoch_requests=2e5, pages=200, num_objects=2e5, epochs=10, compute_seconds=7200)
     found = forecast_ways(
@@ -137,6 +140,7 @@ def test_nothing_of_a_forecast_is_cut_off_on_a_phone(browse: Callable[..., str],
         node_of("Standard_NC24ads_A100_v4", prices),
         Places(window_bytes=100 << 30),
         Market(prices=prices, tariff=find_scheme("s3://").tariff),
+        paths=("nat+cross-region", "internet"),
     )
     assert _on_a_phone(forecast_page([found]), browse, width) > 1000
 

@@ -269,5 +269,5 @@ def evaluation_within(files: JobFiles, args: JobOptions, attempts: AttemptLog) -
 def _unevaluated(ended: Ended) -> Interrupted:
     return ended.error(
         f"{ended.what}: the test split is not evaluated; what was trained is kept",
-        fix="run the same command with more of them to go on",
+        fix="run the same command with a larger limit to go on",
     )
