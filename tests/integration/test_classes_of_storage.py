@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import penstock
 from penstock.cli import main
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.records import ClassSize, CostReport, RunRecord, read_record
+from penstock.sources import find_scheme
 from support.cli import Bucket
 from support.images import write_class_folders
 
@@ -122,3 +125,42 @@ def test_the_bill_of_a_run_has_what_it_retrieved(bucket: Bucket, tmp_path: Path)
     assert float(retrieved.usd or 0) == pytest.approx(float(retrieved.quantity) * 0.03, abs=1e-9)
     gets = lines["GET and HEAD requests (data) of GLACIER_IR"].quantity
     assert float(gets) * 1000 == pytest.approx(8, abs=1)  # of 24, each read once
+
+
+def test_what_where_takes_has_the_classes_of_the_listing(bucket: Bucket) -> None:
+    """Of one class all of it; of several the part that each had, as no object's class is kept."""
+    put(bucket, {f"data/{n}.bin": GLACIER_IR for n in range(6)})
+    dataset = penstock.objects(f"s3://{bucket.name}/data", endpoint_url=bucket.url)
+    taken = {GLACIER_IR: ClassSize(num_objects=2, size_bytes=2 * KIB)}
+    assert dataset.where(lambda key: key[0] in "01").manifest().storage_classes == taken
+    assert dataset.where("[01].bin").manifest().storage_classes == taken
+    put(bucket, {f"data/{n}.bin": "STANDARD" for n in range(3)})
+    assert dataset.where(lambda key: key[0] in "01").manifest().storage_classes == {
+        "STANDARD": ClassSize(num_objects=1, size_bytes=KIB),
+        GLACIER_IR: ClassSize(num_objects=1, size_bytes=KIB),
+    }
+
+
+@pytest.mark.parametrize("is_described", [False, True])
+def test_packing_counts_what_it_retrieves(
+    bucket: Bucket,
+    tmp_path: Path,
+    is_described: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The test's store is taken for AWS's own: 40 objects of which half are dear, in one shard."""
+    put(bucket, {f"data/{n:03}.bin": GLACIER_IR if n % 2 else "STANDARD" for n in range(40)})
+    own = replace(find_scheme("s3://"), payee=lambda *_: "own")
+    monkeypatch.setattr(
+        "penstock.inspection.advice.find_scheme", lambda uri: own if uri.startswith("s3://") else find_scheme(uri)
+    )
+    words = [f"s3://{bucket.name}/data", "--endpoint-url", bucket.url]
+    if is_described:
+        described = tmp_path / "d.yaml"
+        described.write_text(f"format: objects\nsource: s3://{bucket.name}/data\nendpoint_url: {bucket.url}\n")
+        words = ["--dataset", str(described)]
+    assert main(["pack", *words, "--into", str(tmp_path / "shards")]) == 0
+    told = capsys.readouterr().out
+    assert "in requests and retrieval" in told
+    assert "at $0.0052 per 1,000 requests on average" in told  # half at 0.0004, half at 0.01

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from penstock.cost.mixed_classes import mixed_classes
 from penstock.errors import ConfigError
 from penstock.options.cost import SourcePrices
 from penstock.records import ClassSize, RunRecord
@@ -54,9 +55,16 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
 
 
 def class_sizes(run: RunRecord, tariff: Tariff | None) -> Mapping[str, ClassSize]:
-    """Return what a run's data is of which class of storage, where it is priced by the store that these are of."""
-    own = _asked(str(run.config.get("source") or "s3://"), _endpoint_of(run))[2]
-    return run.dataset.storage_classes if run.dataset is not None and tariff is not None and tariff == own else {}
+    """Return what a run's data is of which class of storage, where it is priced by the store that these are of.
+
+    Of a mix that is what it read of each member, spread over the member's classes.
+    """
+    uris = [each.source for each in run.mix] or [str(run.config.get("source") or "s3://")]
+    if tariff is None or any(_asked(uri, _endpoint_of(run))[2] != tariff for uri in uris):
+        return {}
+    if run.mix:
+        return mixed_classes(run.mix)
+    return run.dataset.storage_classes if run.dataset is not None else {}
 
 
 def seller_at(uri: str, endpoint: str, *, prices: SourcePrices, did_read: str = "The run read") -> Seller:

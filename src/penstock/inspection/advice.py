@@ -15,7 +15,16 @@ from penstock.sources import ObjectInfo, archived_told, find_scheme
 from penstock.texts import counted
 from penstock.units import GIB, MIB, format_bytes, format_usd
 
-__all__ = ["RANGE_BYTES", "SHARD_BYTES", "GetPrice", "advise", "advise_on_classes", "get_price", "requests_of"]
+__all__ = [
+    "RANGE_BYTES",
+    "SHARD_BYTES",
+    "GetPrice",
+    "advise",
+    "advise_on_classes",
+    "get_price",
+    "requests_of",
+    "retrieval_usd",
+]
 
 RANGE_BYTES = 8 * MIB
 """That large objects are fetched by (``window/packing.py``)."""
@@ -55,6 +64,23 @@ def get_price(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize] | No
     on_average = " on average" if len(classes) > 1 else ""
     oldest = min((price.as_of for price in prices if price.as_of is not None), default=None)
     return GetPrice(usd / 1000, f"at {format_usd(usd)} per 1,000 requests{on_average} ({oldest})")
+
+
+def retrieval_usd(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize], read_bytes: float) -> float | None:
+    """Return what reading so much of a source once costs besides requests; None where a class of it has no price."""
+    scheme = find_scheme(spec.uri)
+    tariff = scheme.tariff
+    if tariff is None or scheme.payee(spec.uri, scheme.asked_server(spec) or "") != "own":
+        return 0.0
+    rates, usd = load_prices(today=today), 0.0
+    for each in classes_of(tariff, sizes):
+        if each.retrieval:
+            try:
+                rate = rates.find(each.retrieval, unit="GiB", region=spec.text("region"))
+            except ConfigError:
+                return None
+            usd += float(rate.usd) * read_bytes * each.bytes_share / GIB
+    return usd
 
 
 def advise_on_classes(

@@ -6,7 +6,7 @@ of others the names of those that are of another than the first one's go to ``Di
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from penstock.records.classes import ClassSize
 from penstock.texts import counted
 from penstock.units import format_bytes
 
-__all__ = ["ObjectClasses", "archived_words"]
+__all__ = ["ObjectClasses", "archived_words", "parts_of"]
 
 
 def archived_words(count: int, total_bytes: int, classes: Iterable[str], first: str) -> str:
@@ -23,6 +23,25 @@ def archived_words(count: int, total_bytes: int, classes: Iterable[str], first: 
     of = f"{counted(count, 'object')} of {format_bytes(total_bytes)}"
     told = f"{'is' if count == 1 else 'are'} archived ({', '.join(sorted(classes))})"
     return f"{of} {told} and cannot be read, {first} for one"
+
+
+def parts_of(sizes: Mapping[str, ClassSize], num_objects: int, size_bytes: int) -> dict[str, ClassSize]:
+    """Return what so many objects, of more that were listed, are taken to have of each class: of one class all of it.
+
+    Of several classes each has the part that it had of the listing; which object is of which is not kept.
+    """
+    all_bytes = sum(size.size_bytes for size in sizes.values())
+    all_objects = sum(size.num_objects for size in sizes.values())
+    if not all_bytes or (num_objects, size_bytes) == (all_objects, all_bytes):
+        return dict(sizes)
+    parts = {
+        name: ClassSize(
+            num_objects=round(size.num_objects * num_objects / all_objects),
+            size_bytes=round(size.size_bytes * size_bytes / all_bytes),
+        )
+        for name, size in sizes.items()
+    }
+    return {name: size for name, size in parts.items() if size.size_bytes}
 
 
 class _Listed(Protocol):

@@ -283,6 +283,10 @@ class ManifestWriter:
             self._join(temporary, encoded)
         return info
 
+    def object_totals(self) -> tuple[int, int]:
+        """Return how many objects the rows so far lie in, and their bytes, whole."""
+        return self._objects.totals()
+
     def _class_sizes(self, told: ObjectClasses | Mapping[str, ClassSize] | None) -> dict[str, ClassSize]:
         return told.sizes(self._objects) if isinstance(told, ObjectClasses) else dict(told or {})
 

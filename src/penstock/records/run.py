@@ -111,12 +111,16 @@ class MixShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         share: of the samples of the last epoch that was begun, by its weight; 0 to 1.
         planned: training samples of that epoch.
         given: training samples that were drawn of it, of all epochs and attempts that saved their position.
+        sample_bytes: of a training sample of it, on average.
+        storage_classes: what there is of each class of storage among its objects, where its source told it.
     """
 
     source: str
     share: float
     planned: int
     given: int
+    sample_bytes: float = 0.0
+    storage_classes: dict[str, ClassSize] = msgspec.field(default_factory=dict)
 
 
 class DatasetSize(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,7 +19,8 @@ class Prices:
     """Prices in US dollars; 0 where nobody is paid, None where they are not known.
 
     Attributes:
-        source_get: of a read at the source.
+        source_get: of a read at the source, on average of its classes of storage.
+        retrieval_usd: of reading the source once, besides requests, by its classes of storage.
         place_get: of a read at the place of the shards.
         place_put: of a write there.
         place_storage: of a GiB that is kept there for a month.
@@ -29,6 +30,7 @@ class Prices:
     place_get: GetPrice
     place_put: float | None
     place_storage: float | None
+    retrieval_usd: float | None = 0.0
 
 
 def paying(records: Sequence[ShardRecord], prices: Prices) -> list[str]:
@@ -46,19 +48,22 @@ def paying(records: Sequence[ShardRecord], prices: Prices) -> list[str]:
 
 def _saved_usd(before: int, after: int, prices: Prices) -> float | None:
     """Return what an epoch saves, less than nothing where it costs more; None where a price is not known."""
-    if prices.source_get.usd is None or prices.place_get.usd is None:
+    if prices.source_get.usd is None or prices.place_get.usd is None or prices.retrieval_usd is None:
         return None
-    return before * prices.source_get.usd - after * prices.place_get.usd
+    return before * prices.source_get.usd + prices.retrieval_usd - after * prices.place_get.usd
 
 
 def _of_requests(before: int, after: int, writes: int, prices: Prices, saved: float | None) -> list[str]:
     """Tell what packing took, and when that is saved; what was written is read back once."""
     took = before + writes + after
-    if before <= after:
+    retrieval = prices.retrieval_usd
+    if before <= after and (saved is None or not retrieval):
         return ["No requests are saved: packing pays by faster listing and sequential reads, or not at all."]
     source, place, put = prices.source_get, prices.place_get, prices.place_put
     if saved is None or put is None or source.usd is None or place.usd is None:
-        told = [each.told for each in (source, place) if each.usd is None] or ["what writes cost there is not known"]
+        told = [each.told for each in (source, place) if each.usd is None]
+        told += ["what reading its classes of storage costs is not known"] if retrieval is None else []
+        told += ["what writes cost there is not known"]
         why = told[0]
     elif not (source.usd or place.usd or put):
         why = source.told
@@ -67,9 +72,10 @@ def _of_requests(before: int, after: int, writes: int, prices: Prices, saved: fl
             f"An epoch of the shards costs {format_usd(-saved)} more in requests: packing pays by speed, or not at all."
         ]
     else:
-        cost = before * source.usd + writes * put + after * place.usd
+        cost = before * source.usd + writes * put + after * place.usd + (retrieval or 0.0)
+        paid = "requests and retrieval" if retrieval else "requests"
         return [
-            f"Packing cost {format_usd(cost)} in requests, an epoch saves {format_usd(saved)} ({source.told}): it pays "
+            f"Packing cost {format_usd(cost)} in {paid}, an epoch saves {format_usd(saved)} ({source.told}): it pays "
             f"from epoch {math.ceil(cost / saved):,} on."
         ]
     epochs = math.ceil(took / (before - after))

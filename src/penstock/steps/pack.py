@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError, PenstockError
-from penstock.inspection.advice import get_price
-from penstock.manifest import Extent, SkippedObject, SourceSpec
+from penstock.inspection.advice import get_price, retrieval_usd
+from penstock.manifest import Extent, ObjectClasses, SkippedObject, SourceSpec
+from penstock.manifest.distinct import DistinctNames
+from penstock.records import ClassSize
 from penstock.sharding.layouts import open_layout
 from penstock.sharding.packing import Asked, Done, Packed, pack
 from penstock.sharding.paying import Prices, paying
@@ -29,6 +31,7 @@ from penstock.steps.options.pack import PackOptions
 from penstock.tasks.indexing import read_format_options
 from penstock.tasks.objects import WholeObjects
 from penstock.tasks.protocols import Limits
+from penstock.temporary import TemporaryFolder
 from penstock.texts import counted, printable
 from penstock.units import GIB, format_bytes
 
@@ -84,15 +87,15 @@ def run(args: PackOptions) -> int:
         sys.stdout.flush()
 
     with _own_words():
-        made = _packed(args, spec, dataset, meter, tell)
-    sys.stdout.write("\n".join(_told(args, spec, place, done, made)) + "\n")
+        made, sizes = _packed(args, spec, dataset, meter, tell)
+    sys.stdout.write("\n".join(_told(args, spec, place, done, made, sizes)) + "\n")
     return 0
 
 
 def _packed(
     args: PackOptions, spec: SourceSpec, dataset: Dataset | None, meter: RequestMeter, tell: Callable[[Done], None]
-) -> Packed:
-    """List the dataset, and make its shards."""
+) -> tuple[Packed, Mapping[str, ClassSize]]:
+    """List the dataset, and make its shards; give what it lies in of each class of storage as well."""
     if dataset is None:
         return asyncio.run(_pack_uri(args, spec, meter, tell))
     from penstock.steps._shared.described_packing import listed
@@ -104,23 +107,37 @@ def _packed(
             change=found.change,
         )
         _tell_skipped(found.info.skipped)
-        return asyncio.run(_pack_rows(args, spec, found.rows, asked, meter, tell))
+        packed = asyncio.run(_pack_rows(args, spec, found.rows, asked, meter, tell))
+        return packed, found.info.storage_classes
 
 
-async def _pack_uri(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]) -> Packed:
+async def _pack_uri(
+    args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]
+) -> tuple[Packed, Mapping[str, ClassSize]]:
     options = {name: getattr(args, name) for name in ("match", "format", "format_options", "split")} | {
         "config": args.card_config
     }
     asked = _asked(args, args.format, read_format_options(args.format_options))
-    source = open_source(spec, meter=meter, purpose="data")
-    try:
+    with (
+        TemporaryFolder("penstock-pack-") as scratch,
+        contextlib.closing(ObjectClasses(scratch)) as classes,
+        contextlib.closing(DistinctNames(scratch)) as used,
+        contextlib.closing(open_source(spec, meter=meter, purpose="data")) as source,
+    ):
+        source.classes = classes
         found = await WholeObjects().make_samples(source, limits=Limits(), options=options)
         with _place(args, meter) as place:
-            packed = await pack(found.rows, source, place, asked, tell)
+            packed = await pack(_noted(found.rows, used), source, place, asked, tell)
         _tell_skipped(found.skipped)
-        return packed
-    finally:
-        source.close()
+        return packed, classes.sizes(used)
+
+
+async def _noted(rows: AsyncIterator[Extent], used: DistinctNames) -> AsyncIterator[Extent]:
+    """Give extents, and take note of the objects that they lie in."""
+    async for extent in rows:
+        for span in extent.spans:
+            used.add(span.object, span.object_bytes)
+        yield extent
 
 
 async def _pack_rows(
@@ -189,7 +206,14 @@ def _endpoint(url: str | None) -> dict[str, str]:
     return {} if url is None else {"endpoint_url": url}
 
 
-def _told(args: PackOptions, spec: SourceSpec, place: str, done: list[Done], packed: Packed) -> list[str]:
+def _told(
+    args: PackOptions,
+    spec: SourceSpec,
+    place: str,
+    done: list[Done],
+    packed: Packed,
+    sizes: Mapping[str, ClassSize],
+) -> list[str]:
     records, today = [each.record for each in done], datetime.now(UTC).date()
     of = "" if args.part == "1/1" else f" (part {args.part})"
     num_samples = sum(record.num_samples for record in records)
@@ -202,13 +226,16 @@ def _told(args: PackOptions, spec: SourceSpec, place: str, done: list[Done], pac
         lines.append(f"index.json {told}.")
     if not records:
         return [*lines, "There is nothing to do for this part: there are fewer shards than parts."]
-    return lines + paying(records, _prices(args, spec, today))
+    return lines + paying(records, _prices(args, spec, today, sizes, sum(record.source_bytes for record in records)))
 
 
-def _prices(args: PackOptions, spec: SourceSpec, today: date) -> Prices:
+def _prices(
+    args: PackOptions, spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize], read_bytes: int
+) -> Prices:
     place = _place_spec(args)
     return Prices(
-        source_get=get_price(spec, today),
+        source_get=get_price(spec, today, sizes),
+        retrieval_usd=retrieval_usd(spec, today, sizes, read_bytes),
         place_get=get_price(place, today),
         place_put=_price(place, "put", "1000 requests", today, of=1000),
         place_storage=_price(place, "storage", "GiB-month", today),

@@ -16,6 +16,7 @@ import msgspec
 from penstock.errors import ConfigError, EmptyListing
 from penstock.loader.failures import noting
 from penstock.manifest import NOT_WANTED, SPLITS, Extent, ManifestInfo, ManifestReader, ManifestWriter, SkippedObject
+from penstock.manifest.classes import parts_of
 from penstock.manifest.listed import Listed
 from penstock.plan import SplitRule, nearest_seed, split_rule
 from penstock.stream.checks import shown
@@ -127,7 +128,7 @@ def _finish(
         values_sha256=info.values,
         transform=info.transform,
         usual=usual_options(get_task(info.task)),
-        storage_classes=info.storage_classes if not num_others else {},
+        storage_classes=parts_of(info.storage_classes, *writer.object_totals()),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +18,13 @@ from penstock.cost.forecasting.inputs import node_of
 from penstock.cost.forecasting.market import Market
 from penstock.cost.forecasting.ways import cost_of
 from penstock.cost.hindsight import in_hindsight
+from penstock.cost.mixed_classes import mixed_classes
+from penstock.cost.seller import class_sizes
 from penstock.cost.storage_classes import classes_of, classes_told, parted
 from penstock.inspection.advice import get_price
 from penstock.manifest import SourceSpec
 from penstock.records import ClassSize, CostReport, DatasetSize, Meters, decode_record, encode_record
+from penstock.records.run import MixShare
 from penstock.report.forecast_told import forecast_text
 from penstock.sources import find_scheme
 from support.prices import without
@@ -233,3 +237,27 @@ def test_a_request_costs_what_its_class_does_on_average() -> None:
     plain = get_price(spec, TODAY, {})
     assert (plain.usd or 0) * 1000 == pytest.approx(0.0004)
     assert "average" not in plain.told
+
+
+def test_what_a_mix_read_is_spread_over_its_members_classes() -> None:
+    """Three quarters of what was read are of a member that is all dear, a quarter of one that tells no class."""
+    dear = {"GLACIER_IR": ClassSize(num_objects=1000, size_bytes=10 * GIB)}
+    shares = (
+        MixShare(source="s3://b/x", share=0.5, planned=9, given=300, sample_bytes=MIB, storage_classes=dear),
+        MixShare(source="s3://b/y", share=0.5, planned=9, given=100, sample_bytes=MIB),
+    )
+    run = make_run(
+        mix=shares, config={"source": "s3://b/x"}, meters=Meters(requests=sent(GET=4000), bytes_downloaded=8 * GIB)
+    )
+    report = bill(run, steps=[], evaluation=None, prices=PRICES, setting=CostSetting(today=TODAY))
+    lines = {line.what: line for line in report.lines}
+    assert float(lines["Retrieval from the source of GLACIER_IR"].quantity) == pytest.approx(6)
+    assert mixed_classes(shares)["GLACIER_IR"] == ClassSize(num_objects=29, size_bytes=300 * MIB)
+    planned = tuple(msgspec.structs.replace(each, given=0) for each in shares)
+    assert {name: size.size_bytes for name, size in mixed_classes(planned).items()} == {
+        "GLACIER_IR": 9 * MIB,
+        "": 9 * MIB,
+    }
+    assert mixed_classes(shares[1:]) == {}
+    elsewhere = msgspec.structs.replace(shares[1], source="gs://b/y")
+    assert class_sizes(msgspec.structs.replace(run, mix=(shares[0], elsewhere)), S3) == {}

@@ -14,7 +14,15 @@ from penstock.units import GIB, MIB
 FREE, UNKNOWN, S3 = GetPrice(0.0, "nobody is paid"), GetPrice(None, "not known here"), GetPrice(4e-7, "at S3's price")
 
 
-def told(*, source: GetPrice, place: GetPrice, put: float | None, storage: float | None, requests: int = 1000) -> str:
+def told(
+    *,
+    source: GetPrice,
+    place: GetPrice,
+    put: float | None,
+    storage: float | None,
+    requests: int = 1000,
+    retrieval: float | None = 0.0,
+) -> str:
     record = ShardRecord(
         name="shard-000000.tar",
         first_sample=0,
@@ -25,7 +33,7 @@ def told(*, source: GetPrice, place: GetPrice, put: float | None, storage: float
         source_bytes=64 * MIB,
         source_requests=requests,
     )
-    prices = Prices(source_get=source, place_get=place, place_put=put, place_storage=storage)
+    prices = Prices(source_get=source, place_get=place, place_put=put, place_storage=storage, retrieval_usd=retrieval)
     return " ".join(paying([record] * 16, prices))
 
 
@@ -37,6 +45,17 @@ def test_in_dollars_with_storage_in_epochs() -> None:
     # 1 GiB at 0.023 a month against 15,872 reads of 0.0000004.
     assert "1.0 GiB of storage, $0.023" in found
     assert "a month, what 4 epochs a month would save" in found
+
+
+def test_retrieval_is_paid_once_by_packing_and_by_each_epoch_else() -> None:
+    """Of 2 GiB at 0.01: 0.02, beside 0.0066 of requests; an epoch saves 0.02 and 0.0063 of requests."""
+    found = told(source=S3, place=S3, put=5e-6, storage=0.023, retrieval=0.02)
+    assert "Packing cost $0.027 in requests and retrieval, an epoch saves $0.026" in found
+    assert "it pays from epoch 2 on" in found
+    few = told(source=S3, place=S3, put=5e-6, storage=0.023, requests=8, retrieval=0.02)  # as many as of shards
+    assert "it pays from epoch 2 on" in few
+    open_ = told(source=S3, place=S3, put=5e-6, storage=0.023, retrieval=None)
+    assert "(what reading its classes of storage costs is not known)" in open_
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from penstock.errors import PenstockError
 from penstock.loader import Decoding, WindowStream
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
+from penstock.manifest import ManifestInfo
 from penstock.manifest.listed import Listed
 from penstock.plan.ranks import ONE_RANK, Ranks
 from penstock.records import Meters, Mixing, MixShare
@@ -114,7 +115,7 @@ class MixedStream:
         """What each member gives to the last epoch that was begun, and gave so far."""
         epoch = min(self._epoch, self._num_epochs - 1)
         return tuple(
-            MixShare(source=member.listed.info.source.uri, share=share, planned=quota.count, given=given)
+            _share(member.listed.info, share=share, planned=quota.count, given=given)
             for member, share, quota, given in zip(
                 self._members, self._epochs.shares(epoch), self._epochs.quotas(epoch), self._given, strict=True
             )
@@ -285,3 +286,15 @@ def _with_lists(state: LoaderState) -> dict[str, Any]:
         except msgspec.MsgspecError:
             found[name] = None
     return found
+
+
+def _share(info: ManifestInfo, *, share: float, planned: int, given: int) -> MixShare:
+    split = info.split("train")
+    return MixShare(
+        source=info.source.uri,
+        share=share,
+        planned=planned,
+        given=given,
+        sample_bytes=split.size_bytes / split.num_samples if split.num_samples else 0.0,
+        storage_classes=info.storage_classes,
+    )
