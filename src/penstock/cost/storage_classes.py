@@ -18,10 +18,23 @@ from penstock.errors import ConfigError
 from penstock.records import ClassSize
 from penstock.sources import Tariff
 from penstock.sources.classes import percent_told
-from penstock.units import GIB, format_usd
+from penstock.units import GIB, KIB, format_bytes, format_usd
 from penstock.window.packing import RANGE_BYTES
 
 __all__ = ["PricedClass", "classes_of", "classes_told", "parted"]
+
+_LEAST: Mapping[str, tuple[int, int]] = {
+    "s3-ia": (30, 128 * KIB),
+    "s3-onezone-ia": (30, 128 * KIB),
+    "s3-glacier-ir": (90, 128 * KIB),
+    "gcs-nearline": (30, 0),
+    "gcs-coldline": (90, 0),
+    "gcs-archive": (365, 0),
+    "azure-cool": (30, 0),
+    "azure-cold": (90, 0),
+    "r2-ia": (30, 0),
+}
+"""Days and bytes that an object of a class is billed for at least, by what items of it begin with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,9 +121,18 @@ def classes_told(
             told.append(
                 f"{lies}: each epoch that reads them anew costs {format_usd(float(in_money(amount)))} of retrieval, at "
                 f"{format_usd(float(usd))} per GiB. Pack them once into the usual class (penstock pack), or "
-                "keep them on disk (--mode cache), and it is paid once."
+                f"keep them on disk (--mode cache), and it is paid once.{_least_told(each, sizes[each.name])}"
             )
     return told
+
+
+def _least_told(each: PricedClass, size: ClassSize) -> str:
+    """Say for how long, and as how large, objects of a class are billed at least; empty where nothing is said of it."""
+    days, least_bytes = _LEAST.get(each.retrieval.removesuffix("-retrieval"), (0, 0))
+    mean = size.size_bytes / size.num_objects
+    small = f", and as {format_bytes(least_bytes)} each, where they are {format_bytes(mean)} on average"
+    what = f" {each.name} is billed for {days} days at least{small if mean < least_bytes else ''}"
+    return f"{what}: an object that is deleted or moved earlier is paid on until then." if days else ""
 
 
 def _per_gib(each: PricedClass, prices: Prices, region: str | None) -> Decimal | None:

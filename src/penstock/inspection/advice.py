@@ -69,8 +69,9 @@ def get_price(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize] | No
 def retrieval_usd(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize], read_bytes: float) -> float | None:
     """Return what reading so much of a source once costs besides requests; None where a class of it has no price."""
     scheme = find_scheme(spec.uri)
-    tariff = scheme.tariff
-    if tariff is None or scheme.payee(spec.uri, scheme.asked_server(spec) or "") != "own":
+    server = scheme.asked_server(spec) or ""
+    tariff = scheme.tariff_at(server)
+    if tariff is None or scheme.payee(spec.uri, server) != "own":
         return 0.0
     rates, usd = load_prices(today=today), 0.0
     for each in classes_of(tariff, sizes):

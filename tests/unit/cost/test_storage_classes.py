@@ -211,6 +211,14 @@ def test_what_an_epoch_costs_is_told_before_it_runs() -> None:
     text = forecast_text([found])
     assert "Storage classes: STANDARD 61,440 objects of 60.0 GiB (60 %); GLACIER_IR 40,960 objects of 40.0 GiB" in text
     assert "40 % of the bytes lie in GLACIER_IR: each epoch that reads them anew costs $1.20 of retrieval" in text
+    assert "GLACIER_IR is billed for 90 days at least: an object that is deleted or moved earlier is paid on" in text
+
+
+def test_the_least_size_that_a_class_is_billed_for_is_told_of_small_objects() -> None:
+    sizes = {"GLACIER_IR": ClassSize(num_objects=1024, size_bytes=4 * MIB)}
+    assert S3 is not None
+    (told,) = classes_told(sizes, S3, PRICES)
+    assert "for 90 days at least, and as 128.0 KiB each, where they are 4.0 KiB on average: an object" in told
 
 
 def test_a_report_advises_to_keep_what_is_retrieved_again_and_again() -> None:
