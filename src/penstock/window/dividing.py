@@ -23,7 +23,15 @@ from dataclasses import dataclass
 
 from penstock.units import MIB
 
-__all__ = ["Answers", "Division", "Gauge", "divide_at_first", "divide_by_rate", "keeps_at_once"]
+__all__ = [
+    "Answers",
+    "Division",
+    "Gauge",
+    "divide_at_first",
+    "divide_by_rate",
+    "divide_when_known",
+    "keeps_at_once",
+]
 
 HIGHEST_RATE = 1000 * MIB
 """Bytes a second that a link is taken to be able to do before anything is known of it."""
@@ -152,6 +160,40 @@ def divide_by_rate(
     """
     seconds = max(MARGIN * answers.least_seconds, MEAN_MARGIN * answers.mean_seconds)
     return _divide(room_bytes, keepable_bytes, max(bytes_per_second * seconds, in_flight_bytes))
+
+
+def divide_when_known(
+    gauge: Gauge,
+    answers: Answers,
+    *,
+    now: float,
+    room_bytes: int,
+    keepable_bytes: int,
+    received_bytes: int,
+    in_flight_bytes: float,
+    is_local: bool = False,
+) -> Division | None:
+    """Divide a window's room as soon as what is needed for that is known; None where it is not by now.
+
+    Args:
+        now: seconds of the gauge's clock.
+        received_bytes: since the stream began.
+        in_flight_bytes: of the ranges that are requested at a time.
+        is_local: whether the source is a folder of this machine.
+    """
+    first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, answers=None if is_local else answers)
+    if first is not None:
+        return first
+    rate = gauge.measure(now, received_bytes)
+    if rate is None:
+        return None
+    return divide_by_rate(
+        room_bytes,
+        keepable_bytes=keepable_bytes,
+        answers=answers,
+        bytes_per_second=rate,
+        in_flight_bytes=in_flight_bytes,
+    )
 
 
 def _divide(room_bytes: int, keepable_bytes: int, ahead_bytes: float) -> Division:

@@ -20,7 +20,7 @@ from penstock.sources import ObjectSource, RequestMeter, is_local
 from penstock.window.cache import Cache
 from penstock.window.control import Control, FillerState
 from penstock.window.cursor import Cursor
-from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate, keeps_at_once
+from penstock.window.dividing import Division, Gauge, divide_when_known, keeps_at_once
 from penstock.window.fetch import Fetcher, put_error, put_skipped
 from penstock.window.files import file_room_bytes, sweep_files
 from penstock.window.fills import Fill
@@ -256,21 +256,15 @@ class FillerSession:
 
     def _find_division(self) -> Division | None:
         """Return the division as far as it is known by now; None where that is not at all."""
-        fetcher = self._fetcher
-        room_bytes, keepable_bytes = self._control.slots_file_bytes, self._keepable_bytes
-        answers = None if self._is_local else fetcher.answers
-        first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, answers=answers)
-        if first is not None:
-            return first
-        rate = self._gauge.measure(time.monotonic(), fetcher.read_bytes)
-        if rate is None:
-            return None
-        return divide_by_rate(
-            room_bytes,
-            keepable_bytes=keepable_bytes,
-            answers=fetcher.answers,
-            bytes_per_second=rate,
-            in_flight_bytes=fetcher.in_flight_bytes,
+        return divide_when_known(
+            self._gauge,
+            self._fetcher.answers,
+            now=time.monotonic(),
+            room_bytes=self._control.slots_file_bytes,
+            keepable_bytes=self._keepable_bytes,
+            received_bytes=self._fetcher.read_bytes,
+            in_flight_bytes=self._fetcher.in_flight_bytes,
+            is_local=self._is_local,
         )
 
     async def _begin(self) -> None:

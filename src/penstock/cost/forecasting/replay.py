@@ -17,7 +17,7 @@ from penstock.cost.forecasting.wire import Wire
 from penstock.errors import WindowTooSmall
 from penstock.loader.ahead import AHEAD_BATCHES
 from penstock.manifest import ManifestReader
-from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate, keeps_at_once
+from penstock.window.dividing import Division, Gauge, divide_when_known, keeps_at_once
 from penstock.window.geometry import Geometry, plan_geometry
 from penstock.window.kept import KEPT_ENTRY, KeptArea, align, kept_area_bytes, kept_entries
 from penstock.window.kept_parts import what_is_kept
@@ -231,19 +231,14 @@ class _Session:
         self._keepable_bytes, self._slots_left = 0, None
 
     def _find_division(self) -> Division | None:
-        wire, room_bytes, keepable_bytes = self.wire, self._room_bytes, self._keepable_bytes
-        first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, answers=wire.answers)
-        if first is not None:
-            return first
-        rate = self._gauge.measure(wire.now, wire.read_bytes)
-        if rate is None:
-            return None
-        return divide_by_rate(
-            room_bytes,
-            keepable_bytes=keepable_bytes,
-            answers=wire.answers,
-            bytes_per_second=rate,
-            in_flight_bytes=wire.in_flight_bytes,
+        return divide_when_known(
+            self._gauge,
+            self.wire.answers,
+            now=self.wire.now,
+            room_bytes=self._room_bytes,
+            keepable_bytes=self._keepable_bytes,
+            received_bytes=self.wire.read_bytes,
+            in_flight_bytes=self.wire.in_flight_bytes,
         )
 
     def _fetch(self, slot: int, pack: Pack) -> None:
