@@ -6,6 +6,7 @@ Pictures are PNG files within the page (``data:``), so that it needs nothing bes
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ _DASHES: tuple[Any, ...] = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 _MARKS = ("o", "s", "^")
 MOST_SERIES = len(SERIES) * len(_DASHES)
 """That are told apart: by their colours, then by their dashes or marks."""
+_MOST_OF_TWO = 22
+"""Characters of the longest name, up to which two of them stand in a row of a legend."""
 _LEGEND_INCHES = 0.19
 """Of a row of a legend, beyond the three that a chart has room for."""
 _MAX_NAME = 36
@@ -105,6 +108,9 @@ def figure_chart(figure: LineFigure | ScatterFigure, name: str) -> str:
         name: unique in the page.
     """
 
+    several = len(figure.series) > 1
+    columns = 1 if several and max(len(_name(each)) for each in figure.series) > _MOST_OF_TWO else 2
+
     def draw(axes: Axes) -> None:
         if isinstance(figure, LineFigure):
             _draw_lines(axes, figure)
@@ -112,9 +118,9 @@ def figure_chart(figure: LineFigure | ScatterFigure, name: str) -> str:
             _draw_points(axes, figure)
         axes.set_xlabel(_short(figure.x_label, _MAX_LABEL))
         axes.set_ylabel(_short(figure.y_label, _MAX_LABEL))
-        legend(axes, columns=2 if len(figure.series) > 1 else 3)
+        legend(axes, columns=columns if several else 3)
 
-    height = CHART_INCHES + _LEGEND_INCHES * max(0, (len(figure.series) + 1) // 2 - 3)
+    height = CHART_INCHES + _LEGEND_INCHES * max(0, math.ceil((len(figure.series) + 1) / columns) - 3)
     title, description = clean_text(figure.title), clean_text(figure.description)
     return panels(name, title, description, [draw], height_inches=height)
 
@@ -157,7 +163,10 @@ def _columns(series: Series) -> tuple[list[float], list[float]]:
 
 def _name(series: Series) -> str:
     """Return a name for the legend, which leaves out those that begin with an underscore."""
-    return _short(series.name, _MAX_NAME).lstrip("_") or "–"
+    text = clean_text(" ".join(series.name.split()))
+    if len(text) > _MAX_NAME:  # runs are mostly told apart by how their names end
+        text = f"{text[: _MAX_NAME // 2]}…{text[-(_MAX_NAME // 2) + 1 :]}"
+    return text.lstrip("_") or "–"
 
 
 def _short(text: str, most: int) -> str:

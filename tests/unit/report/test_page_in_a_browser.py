@@ -30,6 +30,7 @@ from support.runs import make_evaluation, make_list_step, make_run, make_timelin
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE_WIDTHS = (375, 390)
+LONG_NAME = "resnet50_lr_0.0003_wd_0.05_bs_256_randaugment_ema_0.9999_seed_12345_"
 MEASURE = """<script>
 const frame = document.querySelector("iframe");
 frame.addEventListener("load", () => {
@@ -149,10 +150,12 @@ def test_nothing_of_a_forecast_is_cut_off(browse: Callable[..., str], width: int
 def test_nothing_of_a_comparison_is_cut_off_on_a_phone(browse: Callable[..., str], width: int) -> None:
     evaluation = make_evaluation(figures=every_figure())
     runs = [
-        Compared(label=f"{name} with a long name", place=f"/runs/{name}", run=make_run(), evaluation=evaluation)
+        Compared(label=f"{LONG_NAME}{name}", place=f"/runs/{LONG_NAME}{name}", run=make_run(), evaluation=evaluation)
         for name in ("first", "second", "third", "fourth")
     ]
-    assert _on_a_phone(render_comparison(runs, title="Four runs"), browse, width) > 1000
+    page = render_comparison(runs, title="Four runs")
+    assert _on_a_phone(page, browse, width) > 1000
+    assert all(f"_{name}</text>" in page for name in ("first", "second", "third", "fourth")), "how a name ends"
 
 
 def test_a_wide_comparison_is_scrolled_in_its_table_and_draws_every_run(browse: Callable[..., str]) -> None:
