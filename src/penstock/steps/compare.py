@@ -13,6 +13,7 @@ from penstock.report.comparing_costs import cost_rows, cost_table
 from penstock.secrets import redact
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.run_bills import check_same_run
 from penstock.steps.options.compare import CompareOptions
 from penstock.texts import columns_of, printable
 
@@ -68,4 +69,6 @@ def _read(path: Path) -> Compared:
             about=str(path),
         )
     cost = read_record(files.cost, CostReport) if files.cost.exists() else None
+    if record is not None and cost is not None:
+        check_same_run(record, cost, str(path))
     return Compared(label="", place=str(path), evaluation=evaluation, run=record, cost=cost)

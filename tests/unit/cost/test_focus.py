@@ -423,6 +423,20 @@ def test_what_has_no_price_in_many_runs_is_named_once(tmp_path: Path, capsys: py
     assert [line.split()[-1] for line in said.out.splitlines()[1:4]] == runs
 
 
+def test_a_bill_of_another_run_is_neither_summed_up_nor_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        each = focus_run(run_id=name)
+        write_record(tmp_path / name / "run.json", each.run)
+        write_record(tmp_path / name / "cost.json", focus_run(run_id="one").cost)
+    for step in ("cost-report", "compare"):
+        assert main([step, str(tmp_path / "one"), str(tmp_path / "two")]) == 70
+        told = capsys.readouterr().err
+        assert f"the bill in {tmp_path / 'two'} is of the run one, its record of two" in told
+
+
 def test_sums_of_a_run_are_those_of_its_bill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where an epoch was not finished, and where samples were scored beside those that were learnt from."""
     run = make_run(num_epochs=2, unfinished_samples=960)

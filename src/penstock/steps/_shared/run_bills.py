@@ -13,7 +13,7 @@ from penstock.sources import is_local, open_blobs
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.run_figures import TOO_LARGE, untrue
 
-__all__ = ["files_of", "places_of", "read_bill"]
+__all__ = ["check_same_run", "files_of", "places_of", "read_bill"]
 
 _ROUNDED = Decimal("0.000001")
 """USD that a bill of an earlier version may be off by, whose sums were rounded."""
@@ -61,17 +61,26 @@ def read_bill(place: str, *, endpoint_url: str | None) -> FocusRun:
         SourceError: the store could not be read.
     """
     found = _from_folder(Path(place)) if is_local(place) else _from_store(place, endpoint_url)
-    if found.run.run_id != found.cost.run_id:
-        raise RecordError(
-            f"the bill in {place} is of the run {found.cost.run_id}, its record of {found.run.run_id}",
-            fix="make its report again",
-            about=place,
-        )
+    check_same_run(found.run, found.cost, place)
     if wrong := _wrong(found):
         raise RecordError(
             f"what is recorded in {place} cannot be true: {wrong}", fix="make its report again", about=place
         )
     return found
+
+
+def check_same_run(run: RunRecord, cost: CostReport, place: str) -> None:
+    """Refuse a bill of another run than the record beside it.
+
+    Raises:
+        RecordError: it is of one.
+    """
+    if run.run_id != cost.run_id:
+        raise RecordError(
+            f"the bill in {place} is of the run {cost.run_id}, its record of {run.run_id}",
+            fix="make its report again",
+            about=place,
+        )
 
 
 def _from_folder(folder: Path) -> FocusRun:
