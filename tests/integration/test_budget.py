@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from penstock.cli import main
-from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record
+from penstock.records import AttemptsRecord, CostReport, Evaluation, RunRecord, StepRecord, read_record
 from support.forked import Forked
 from support.images import write_class_folders
 from support.jobs import processes_of, run_until_saved, saved_step
@@ -130,6 +130,28 @@ def test_a_listing_asks_for_no_more_either(job: Run, s3: tuple[OwnS3, Wire], tmp
     server.objects |= {f"data/plain/{number:05}.png": b"x" for number in range(2500)}  # pages of the listing
     assert job("--max-requests", 2, "--max-files", 3000) == 77
     assert len(wire.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [(("--max-hours", 3 / 3600), 76), (("--max-usd", 3, "--node-usd-per-hour", 3600), 77)]
+)
+def test_a_listing_that_takes_long_is_stopped_too(
+    s3: tuple[OwnS3, Wire], tmp_path: Path, limit: tuple[object, ...], code: int
+) -> None:
+    wire, out = s3[1], tmp_path / "out"
+
+    async def silent(asked: Asked) -> None:
+        await asyncio.sleep(300 if asked.kind == "LIST" else 0)
+
+    wire.meddle = silent
+    process = Forked(words(wire, out, *limit), forks_children=True)
+    assert process.wait(120) == code
+    assert "the data is not listed to its end" in process.output()[1]
+    assert [each.ended for each in read_record(out / "attempts.json", AttemptsRecord).attempts] == ["interrupted"]
+    assert not processes_of(out)
+    wire.meddle = lambda asked: None
+    assert main(words(wire, out, *PRICED)) == 0
+    assert_one_bill(out, wire)
 
 
 def test_a_killed_run_counts_what_it_had_asked_for(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:

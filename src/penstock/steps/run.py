@@ -37,6 +37,7 @@ from penstock.steps._shared.job_steps import (
     report_options,
     train_options,
 )
+from penstock.steps._shared.listing_budget import listing_within
 from penstock.steps._shared.modes import check_cache, check_store, in_mode, stored
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
@@ -157,7 +158,8 @@ def _listed(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> Iterator
             if early:
                 listing.begin()
             else:
-                listing.whole()
+                with listing_within(files, args, attempts):
+                    listing.whole()
         yield
 
 

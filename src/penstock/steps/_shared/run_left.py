@@ -34,7 +34,7 @@ from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.run_root import RunRoot, open_run_root
 from penstock.steps.options.report import ReportOptions
 
-__all__ = ["Left", "read_left"]
+__all__ = ["Left", "never_trained", "read_left"]
 
 _STEPS = ("list", "prefetch", "forecast", "train", "evaluate")
 _OTHER_STEPS = ("list", "prefetch")
@@ -79,7 +79,7 @@ def read_left(args: ReportOptions) -> Left:
         raise ConfigError("there is nothing to report on", fix="pass --run-record, or --run-root and --run-id")
     failures = [found for step in _STEPS if run_root and (found := run_root.failure(step))]
     run = _run(args, run_root)
-    run = run or _never_trained(args.own_run or "unknown")
+    run = run or never_trained(args.own_run or "unknown")
     evaluation = _evaluation(args, run_root)
     if evaluation is not None:
         _check_same_run(run, evaluation)
@@ -207,7 +207,7 @@ def _reason(status: dict[str, Any] | None, failures: Sequence[FailureRecord]) ->
     return redact(str(told)) if told else None
 
 
-def _never_trained(run_id: str) -> RunRecord:
+def never_trained(run_id: str) -> RunRecord:
     """Return the record of a run whose training never began: what is not known is empty, or 0."""
     return RunRecord(
         run_id=run_id,
