@@ -97,6 +97,7 @@ _REPORTED = {
     "html": Artifact(kind="HTML", told="The report, one self-contained page that the KFP UI shows."),
     "markdown": Artifact(kind="Markdown", told="A short summary that the KFP UI shows."),
     "cost": Artifact(kind="Artifact", told="The bill, as JSON."),
+    "focus": Artifact(kind="Artifact", told="The bill as FOCUS 1.2, the CSV that tools for cloud costs read."),
     "metrics_ui": Artifact(kind="Metrics", told="What the run cost, as metrics for the KFP UI.", flag=None),
 }
 # Kubeflow Pipelines tries a step again whatever its exit code.

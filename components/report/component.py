@@ -16,6 +16,7 @@ def report(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     cost: dsl.Output[dsl.Artifact],
+    focus: dsl.Output[dsl.Artifact],
     metrics_ui: dsl.Output[dsl.Metrics],
     instance_type: str = "",
     node_usd_per_hour: str = "",
@@ -36,6 +37,7 @@ def report(
         html: The report, one self-contained page that the KFP UI shows.
         markdown: A short summary that the KFP UI shows.
         cost: The bill, as JSON.
+        focus: The bill as FOCUS 1.2, the CSV that tools for cloud costs read.
         metrics_ui: What the run cost, as metrics for the KFP UI.
     """
     return dsl.ContainerSpec(
@@ -62,6 +64,8 @@ def report(
             markdown.path,
             "--cost",
             cost.path,
+            "--focus",
+            focus.path,
             # The backend leaves PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER as it is; the input names the path.
             "--executor-input",
             dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,

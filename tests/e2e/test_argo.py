@@ -18,7 +18,7 @@ from e2e.conftest import CHART, chart_options
 from e2e.kube import Namespace, Object, run, sidecar_status, sidecars, succeed, wait_until
 from e2e.local import Local, run_here
 from e2e.workflows import TEMPLATE, Workflow, runs_of
-from penstock.records import AttemptsRecord, CostReport, Evaluation, RunRecord
+from penstock.records import AttemptsRecord, CostReport, Evaluation, ForecastRecord, RunRecord
 from support.cli import Bucket
 from support.images import write_class_folders
 from support.moto_s3 import REGION
@@ -314,6 +314,21 @@ def test_a_final_failure_is_the_trainer_s_own_is_not_tried_again_and_is_billed(
     assert "train: TrainingDiverged" in summary
     bill = done.record("cost.json", CostReport)
     assert any(line.what.startswith("Training node") and line.usd > 0 for line in bill.lines)
+
+
+def test_a_forecast_comes_first_and_a_budget_ends_the_run_for_good(templates: tuple[Namespace, Bucket]) -> None:
+    done = started(templates, "budget", forecast="true", model_epochs=LONG_EPOCHS, options={"max_requests": 120})
+    assert done.end() == "Failed"
+    (forecast,) = done.attempts("forecast")
+    (train,) = done.attempts("train")
+    assert forecast["finishedAt"] <= train["startedAt"]
+    names = {artifact["name"] for artifact in forecast["outputs"]["artifacts"]}
+    assert {"html", "markdown", "record"} <= names
+    assert done.record("records/forecast.json", ForecastRecord).nodes
+    assert "exit code 77" in train["message"]
+    assert not done.attempts("evaluate")
+    bill = done.record("cost.json", CostReport)
+    assert [each.ended for each in bill.attempts if each.step == "train"] == ["interrupted"]
 
 
 def test_options_that_cannot_be_end_the_run_before_anything_costs(templates: tuple[Namespace, Bucket]) -> None:

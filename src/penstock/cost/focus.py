@@ -21,6 +21,7 @@ from penstock.cost.focus_values import TOGETHER
 from penstock.cost.region_names import REGION_NAMES
 from penstock.cost.storage_lines import CHECKPOINTS
 from penstock.cost.values import in_money, in_units
+from penstock.errors import RecordError
 from penstock.records import CostLine, CostReport, RunRecord
 
 __all__ = ["COLUMNS", "ORIGIN", "TAG_PREFIX", "FocusRun", "as_focus", "focus_rows", "kind_of_line", "tags_of"]
@@ -80,11 +81,33 @@ class FocusRun:
 
     @property
     def period(self) -> tuple[datetime, datetime]:
-        """From where its attempts, if they had followed each other, began, to its end; a second at least."""
+        """From where its attempts, if they had followed each other, began, to its end; a second at least.
+
+        Of a run whose training never began: from its first attempt at a step to the end of the last.
+
+        Raises:
+            RecordError: nothing tells when it was.
+        """
+        if not self.run.ended_at:
+            return self._of_attempts()
         end = _time(self.run.ended_at)
         begin = min(_time(self.run.started_at), end - timedelta(seconds=self.run.wall_seconds))
-        begin, end = begin.replace(microsecond=0), end.replace(microsecond=0)
-        return begin, max(end, begin + timedelta(seconds=1))
+        return _whole_seconds(begin, end)
+
+    def _of_attempts(self) -> tuple[datetime, datetime]:
+        attempts = self.cost.attempts
+        if not attempts:
+            raise RecordError(
+                "nothing tells when the run was", fix="leave the FOCUS file of a run out that never began"
+            )
+        return _whole_seconds(
+            min(_time(one.started_at) for one in attempts), max(_time(one.ended_at) for one in attempts)
+        )
+
+
+def _whole_seconds(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
+    begin, end = begin.replace(microsecond=0), end.replace(microsecond=0)
+    return begin, max(end, begin + timedelta(seconds=1))
 
 
 def as_focus(runs: Sequence[FocusRun], *, account: str, tags: Mapping[str, str]) -> str:

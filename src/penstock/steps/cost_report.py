@@ -6,16 +6,15 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 
-from penstock.cost.focus import TAG_PREFIX, FocusRun, as_focus
+from penstock.cost.focus import TAG_PREFIX, FocusRun
 from penstock.cost.focus_rules import violations
 from penstock.cost.reconciling import read_exports
 from penstock.errors import ConfigError, RecordError
-from penstock.files import atomic_write
 from penstock.secrets import redact
 from penstock.steps._shared.bill_tables import bills_by_tag, reconciled, summed_up
+from penstock.steps._shared.focus_file import write_focus
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_bills import files_of, places_of, read_bill
 from penstock.steps.options.cost_report import CostReportOptions
@@ -73,19 +72,13 @@ def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> dict[str, Fo
 
 def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:
     assert args.focus is not None
-    text = as_focus(runs, account=args.billing_account, tags=tags)
-    if broken := violations(StringIO(text, newline="")):
-        raise RecordError(
-            f"what is recorded of {counted(len(runs), 'run')} makes no FOCUS file: {broken[0]}",
-            fix="make their reports again; a record that was changed by hand cannot be used",
-        )
-    atomic_write(args.focus, text.encode())
+    num_rows = write_focus(args.focus, runs, account=args.billing_account, tags=tags)
     left = Counter(line for each in runs for line in each.cost.unpriced)
     if left:
         lines = (f"{line} (of {counted(number, 'run')})" for line, number in left.items())
         told = printable(redact("; ".join(lines)))
         sys.stderr.write(f"penstock {NAME}: warning: not in the file, for want of a price: {told}\n")
-    sys.stdout.write(f"FOCUS 1.2: {counted(text.count(chr(10)) - 1, 'row')} in {args.focus}\n")
+    sys.stdout.write(f"FOCUS 1.2: {counted(num_rows, 'row')} in {args.focus}\n")
 
 
 def _reconcile(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from penstock.beginning import take_beginning
+from penstock.cost.focus import FocusRun
 from penstock.cost.hindsight import in_hindsight
 from penstock.cost.model import bill
 from penstock.cost.prices import load_prices
@@ -27,6 +28,7 @@ from penstock.records import (
 from penstock.report.forecast_beside import forecast_table
 from penstock.report.tables import Table
 from penstock.steps._shared import common
+from penstock.steps._shared.focus_file import write_focus
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_bill_metrics
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node, warn_of_region
@@ -53,7 +55,7 @@ def run(args: ReportOptions) -> int:
         args.prices,
         *args.step_record,
     )
-    check_outputs(args.html, args.markdown, args.cost, inputs=inputs)
+    check_outputs(args.html, args.markdown, args.cost, args.focus, inputs=inputs)
     left = read_left(args)
     record, evaluation = left.run, left.evaluation
     if evaluation is not None and args.other_evaluation is not None:
@@ -66,6 +68,7 @@ def run(args: ReportOptions) -> int:
     cost = _bill(args, left, evaluation)
     if args.cost is not None:
         write_record(args.cost, cost)
+    _write_focus(args, FocusRun(run=record, cost=cost))
     beside = None
     if left.forecast is not None:
         beside = forecast_table(left.forecast, record, evaluation=evaluation, cost=cost, steps=steps)
@@ -78,6 +81,18 @@ def run(args: ReportOptions) -> int:
     figures = "".join(f"  {name[:1].lower()}{name[1:]}: {value}\n" for name, value in bill_figures(cost))
     sys.stdout.write(f"report {args.html}: {total}{co2}{without}\n{figures}")
     return 0
+
+
+def _write_focus(args: ReportOptions, made: FocusRun) -> None:
+    """Write the bill as FOCUS, where it was asked for; a pipeline's last task goes on without it."""
+    if args.focus is None:
+        return
+    try:
+        write_focus(args.focus, [made])
+    except RecordError as error:
+        if not args.final_status:
+            raise
+        sys.stderr.write(f"penstock {NAME}: warning: {error.what}; {args.focus} is not written\n")
 
 
 def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
@@ -148,6 +163,11 @@ def _write_pages(
 def _publish(args: ReportOptions) -> None:
     """Put what was written into the run root too, where a volume of the run would go with it."""
     run_root = open_run_root(args)
-    for name, path in (("report.html", args.html), ("report.md", args.markdown), ("cost.json", args.cost)):
-        if run_root is not None and path is not None:
+    for name, path in (
+        ("report.html", args.html),
+        ("report.md", args.markdown),
+        ("cost.json", args.cost),
+        ("focus.csv", args.focus),
+    ):
+        if run_root is not None and path is not None and path.exists():
             run_root.publish(name, path.read_bytes())

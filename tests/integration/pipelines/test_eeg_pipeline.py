@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import signal
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,8 @@ WRITTEN = {
     "prefetch": ["record"],
     "train": ["checkpoint", "record"],
     "evaluate": ["metrics", "plot"],
-    "report": ["cost", "html", "markdown"],
-    EXIT: ["cost", "html", "markdown"],
+    "report": ["cost", "focus", "html", "markdown"],
+    EXIT: ["cost", "focus", "html", "markdown"],
 }
 JOB_ID = "8f14e45f-ceea-467f-9575-6d1d7c2f8a11"
 ARTIFACT_LIMIT_BYTES = 2_000_000
@@ -131,6 +133,9 @@ def test_all_five_steps_run(whole_run: Run, bucket: Bucket) -> None:
     assert artifacts["report.markdown"].read_text().strip()
     bill = read_record(artifacts["report.cost"], CostReport)
     assert bill.total_usd > 0
+    rows = list(csv.DictReader(artifacts["report.focus"].open(newline="")))
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == bill.total_usd
+    assert {json.loads(row["Tags"])["penstock_run_id"] for row in rows} == {JOB_ID}
 
     at_exit = read_record(artifacts[f"{EXIT}.cost"], CostReport)
     assert [line.what for line in at_exit.lines] == [line.what for line in bill.lines]
@@ -142,6 +147,7 @@ def test_all_five_steps_run(whole_run: Run, bucket: Bucket) -> None:
     assert "Failed" not in artifacts[f"{EXIT}.markdown"].read_text()
 
     keys = {item["Key"] for item in connect(bucket.url).list_objects_v2(Bucket="runs")["Contents"]}
+    assert f"penstock/{JOB_ID}/focus.csv" in keys
     assert {f"penstock/{JOB_ID}/checkpoints/{name}.json" for name in ("latest", "best")} <= keys
     records = {
         f"penstock/{JOB_ID}/records/{step}{kind}.json"
@@ -164,6 +170,10 @@ def test_a_task_that_fails_ends_the_run_and_is_reported(backend: Backend, bucket
     assert "**Failed**" in told
     assert "list: EmptyListing" in told.replace("\\", "")
     assert "nothing-here" in told
+    rows = list(csv.DictReader(run.executions[EXIT].artifacts["focus"].open(newline="")))
+    assert {row["ResourceId"] for row in rows} == {
+        read_record(run.executions[EXIT].artifacts["cost"], CostReport).run_id
+    }
 
 
 def test_a_step_that_has_failed_for_good_fails_at_once_when_tried_again(

@@ -78,6 +78,9 @@ class _Output(Options, group="output", in_pipelines=False):
         read=optional_path, default=None, metavar="FILE", told="where to write a short summary"
     )
     cost: Path | None = option(read=optional_path, default=None, metavar="FILE", told="where to write the bill (JSON)")
+    focus: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to write the bill as FOCUS 1.2 (CSV)"
+    )
 
 
 class ReportOptions(
