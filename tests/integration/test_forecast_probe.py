@@ -93,7 +93,7 @@ def test_what_listing_just_took_is_taken_again_by_every_way(
         within = 5e-3 if way["name"] == "window" else 1e-3
         assert way["wall_seconds"] - walls[way["name"]] == pytest.approx(took, abs=within), way["name"]
     main(["forecast", *map(str, source), "--compute-hours", "1"])
-    assert f"listing {OBJECTS} objects took " in capsys.readouterr().out
+    assert f"Listing {OBJECTS} objects took " in capsys.readouterr().out
 
 
 def test_a_probe_reads_no_more_than_it_may(server: SmallS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
