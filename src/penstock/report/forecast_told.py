@@ -20,6 +20,7 @@ from penstock.report.markdown import escape_markdown
 from penstock.report.tables import DASH
 from penstock.secrets import redact, redact_values
 from penstock.sources import held_told
+from penstock.texts import counted
 from penstock.units import GIB, MIB, format_bytes, format_seconds, format_usd, plain_number
 
 __all__ = [
@@ -100,13 +101,12 @@ def facts_told(found: Forecast) -> list[str]:
     done = "" if demand.done_share == 1 else f", {demand.done_epochs:.3g} of them until the run ends"
     listed = []
     if demand.list_seconds is not None:
-        listed = [
-            f"Listing {demand.num_objects:,} objects took {format_seconds(demand.list_seconds)}; the run does so again"
-        ]
+        took = format_seconds(demand.list_seconds)
+        listed = [f"Listing {counted(round(demand.num_objects), 'object')} took {took}; the run does so again"]
     return [
         f"{node.name or 'a node'}, {price}, {rate} from the source ({link}; {found.link.path})",
-        f"{demand.epochs} epochs of {format_bytes(demand.epoch_bytes)} in {demand.epoch_requests:,.0f} requests, "
-        f"{computing}{done}",
+        f"{counted(demand.epochs, 'epoch')} of {format_bytes(demand.epoch_bytes)} in "
+        f"{counted(round(demand.epoch_requests), 'request')}, {computing}{done}",
         *listed,
         *_classes_told(found),
         *([f"{told[0].upper()}{told[1:]}."] if told else []),
