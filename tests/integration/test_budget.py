@@ -146,12 +146,31 @@ def test_a_listing_that_takes_long_is_stopped_too(
     wire.meddle = silent
     process = Forked(words(wire, out, *limit), forks_children=True)
     assert process.wait(120) == code
-    assert "the data is not listed to its end" in process.output()[1]
+    assert "`list` did not come to its end" in process.output()[1]
     assert [each.ended for each in read_record(out / "attempts.json", AttemptsRecord).attempts] == ["interrupted"]
     assert not processes_of(out)
     wire.meddle = lambda asked: None
     assert main(words(wire, out, *PRICED)) == 0
     assert_one_bill(out, wire)
+
+
+def test_storing_samples_is_within_the_limits_too(s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
+    wire, out = s3[1], tmp_path / "out"
+    told = words(wire, out, "--mode", "preprocess", *PRICED)
+    assert Forked([*told, "--max-requests", 30], forks_children=True).wait(120) == 77
+    assert len(wire.asked) == 30
+
+    async def silent(asked: Asked) -> None:
+        await asyncio.sleep(300 if asked.kind == "GET" else 0)
+
+    wire.meddle = silent
+    process = Forked([*told, "--max-hours", 6 / 3600], forks_children=True)
+    assert process.wait(120) == 76
+    assert "`pack` did not come to its end" in process.output()[1]
+    wire.meddle = lambda asked: None
+    assert main(told) == 0
+    bill = read_record(out / "cost.json", CostReport)
+    assert round(1000 * sum(line.quantity for line in bill.lines if line.unit == "1000 requests")) == len(wire.asked)
 
 
 def test_a_killed_run_counts_what_it_had_asked_for(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:

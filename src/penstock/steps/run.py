@@ -37,12 +37,12 @@ from penstock.steps._shared.job_steps import (
     report_options,
     train_options,
 )
-from penstock.steps._shared.listing_budget import listing_within
-from penstock.steps._shared.modes import check_cache, check_store, in_mode, stored
+from penstock.steps._shared.modes import Listing, check_cache, check_store, in_mode, listing_of, stored
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps._shared.stages import run_stages
+from penstock.steps._shared.step_budget import step_within
 from penstock.steps._shared.train_config import check_learning, train_config
 from penstock.steps.options.run import JobOptions
 from penstock.stream_listing import ListingProcess
@@ -158,7 +158,7 @@ def _listed(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> Iterator
             if early:
                 listing.begin()
             else:
-                with listing_within(files, args, attempts):
+                with step_within(files, args, attempts, "list"):
                     listing.whole()
         yield
 
@@ -176,7 +176,7 @@ def _train_and_report(
 ) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
     with _doing(attempts, "pack", args.mode == "preprocess"):
-        read = stored(feeding(files, args), files)
+        read = _stored(files, args, attempts)
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
@@ -190,6 +190,14 @@ def _train_and_report(
         if files.run_record.exists():
             _report(files, args, attempts, error)
         raise
+
+
+def _stored(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> Listing:
+    """Store samples where the mode is so; give what is read from then on."""
+    if args.mode != "preprocess":
+        return listing_of(files)
+    with step_within(files, args, attempts, "pack") as most_requests:
+        return stored(feeding(files, args), files, most_requests=most_requests)
 
 
 def _is_done(files: JobFiles, args: JobOptions) -> bool:

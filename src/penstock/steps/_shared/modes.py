@@ -80,20 +80,28 @@ def listing_of(files: JobFiles) -> Listing:
     return Listing(manifest=files.manifest, plan=files.plan)
 
 
-def stored(args: JobOptions, files: JobFiles) -> Listing:
-    """Return what the steps of a job read, after its samples were stored where its mode is so.
+def stored(args: JobOptions, files: JobFiles, *, most_requests: int | None = None) -> Listing:
+    """Return what the steps of a job read, after its samples were stored.
 
     Args:
         args: with the window and the meters of the job.
+        most_requests: that may be made, those of earlier attempts included; None sets no bound.
 
     Raises:
+        BudgetSpent: they were made.
         ConfigError: ``--store`` holds the samples of another listing.
         PenstockError: they could not be stored.
     """
-    if args.mode != "preprocess":
-        return listing_of(files)
     store = SampleStore((args.store or files.store).absolute())
     if args.store is None and store.folder.exists() and not store.is_of(read_listed(files.manifest, files.plan)):
         shutil.rmtree(store.folder)  # the job's own, from when its options were others
-    fill_store(store, files.manifest, files.plan, args, on_bad_sample=args.on_bad_sample, record=files.store_record)
+    fill_store(
+        store,
+        files.manifest,
+        files.plan,
+        args,
+        on_bad_sample=args.on_bad_sample,
+        record=files.store_record,
+        most_requests=most_requests,
+    )
     return Listing(manifest=store.manifest, plan=store.plan)

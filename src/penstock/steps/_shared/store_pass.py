@@ -41,15 +41,24 @@ ALIGNMENT_BYTES: Final = 64
 
 
 def fill_store(
-    store: SampleStore, manifest: Path, plan: Path, args: WindowOptions, *, on_bad_sample: BadMode, record: Path
+    store: SampleStore,
+    manifest: Path,
+    plan: Path,
+    args: WindowOptions,
+    *,
+    on_bad_sample: BadMode,
+    record: Path,
+    most_requests: int | None = None,
 ) -> None:
     """Store what is not stored yet, and write what that took.
 
     Args:
         on_bad_sample: ``skip`` leaves out extents that cannot be had or decoded, and names them.
         record: where to tell it.
+        most_requests: that may be made, those of earlier attempts included; None sets no bound.
 
     Raises:
+        BudgetSpent: they were made.
         ConfigError: the folder is the store of another listing, or the dataset is a mix.
         PenstockError: it could not be read, decoded or written.
     """
@@ -60,7 +69,7 @@ def fill_store(
     if store.is_whole() and _is_current(store):
         return
     started_at, started = common.now(), time.monotonic()
-    metering = Metering(folder=args.meters, owner=f"{NAME}/", is_remote=False)
+    metering = Metering(folder=args.meters, owner=f"{NAME}/", is_remote=False, most_requests=lambda: most_requests)
     with metering.open(args.window) as counts, served_window(args, metering) as window:
         meters = _Pass(store, listed, on_bad_sample=on_bad_sample).run(window, metering)
         meters = meters.plus(metering.total(counts, read_meter_files(window.meters, metering.owner)))
@@ -148,6 +157,7 @@ class _Pass:
             owner=metering.owner,
             purpose="data",
             patience_seconds=patience_of(window.timeout_seconds),
+            most_requests=metering.most_requests(),
         )
 
     def _stored(self, reader: WindowReader, row: int) -> tuple[str, bytes] | PenstockError:

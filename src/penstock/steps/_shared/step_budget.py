@@ -1,4 +1,4 @@
-"""A job's listing within what the job may spend of hours and dollars: requests are let through one by one already."""
+"""Steps before a job's training within what the job may spend: its listing, and the storing of its samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from penstock import stopping
 from penstock.cost.prices import load_prices
 from penstock.observe.attempts import AttemptLog
 from penstock.records import Saves, seconds_of
-from penstock.steps._shared.budgeting import RunBooks, warner
+from penstock.steps._shared.budgeting import RunBooks, read_steps, warner
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.pricing import setting_here
@@ -20,31 +20,31 @@ from penstock.steps._shared.run_left import never_trained
 from penstock.steps.options.run import JobOptions
 from penstock.train.limits import Limits, Watch
 
-__all__ = ["LEAST_SECONDS", "listing_within"]
+__all__ = ["LEAST_SECONDS", "step_within"]
 
 LEAST_SECONDS = 5.0
-"""That a listing may take whatever is left: like a first step, how long it takes is not known before."""
+"""That a step may take whatever is left: like a first one of training, how long it takes is not known before."""
 
 
 @contextlib.contextmanager
-def listing_within(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> Iterator[None]:
-    """List within what the job may spend.
+def step_within(files: JobFiles, args: JobOptions, attempts: AttemptLog, step: str) -> Iterator[int | None]:
+    """Do a step within what the job may spend; give how many requests that may be, None for any number.
 
     Raises:
-        TimeSpent, BudgetSpent: it would not be within it; the next attempt lists anew.
+        TimeSpent, BudgetSpent: it would not be within it; the next attempt goes on.
     """
-    if not (args.max_hours or args.max_usd) or not stopping.is_installed():
-        yield
+    if not (args.max_hours or args.max_usd or args.max_requests):
+        yield None
         return
     config = {"source": args.source, "endpoint-url": args.endpoint_url}
     books = RunBooks(
         msgspec.structs.replace(never_trained(""), config=config, host=attempts.read()[-1].host),
         max_usd=args.max_usd or None,
-        max_requests=None,
-        steps=tuple,
+        max_requests=args.max_requests or None,
+        steps=lambda: [each for each in read_steps(files.step_records) if each.step != step],
         prices=load_prices(args.prices),
         setting=setting_here(args, args.instance_type),
-        metering=Metering(folder=files.meters, owner="", is_remote=False),
+        metering=Metering(folder=files.meters, owner=f"{step}/", is_remote=False),
         attempts=attempts.read,
     )
     limits = Limits(
@@ -54,15 +54,16 @@ def listing_within(files: JobFiles, args: JobOptions, attempts: AttemptLog) -> I
         measured=lambda: (books.counted(), Saves()),
         warn=warner("run"),
     )
-    began = time.monotonic()
+    began, has_any = time.monotonic(), bool(args.max_hours or args.max_usd) and stopping.is_installed()
+    over = limits.over_while_waiting if has_any else None
     try:
-        with Watch(limits.over_while_waiting, is_due=lambda: time.monotonic() - began >= LEAST_SECONDS) as watch:
-            yield
+        with Watch(over, is_due=lambda: time.monotonic() - began >= LEAST_SECONDS) as watch:
+            yield books.most_requests()
     except BaseException as error:
         if watch.ended is None or not stopping.is_from_stop(error):
             raise
         stopping.calm()
         raise watch.ended.error(
-            f"{watch.ended.what}: the data is not listed to its end",
-            fix="run the same command with more of them, which lists anew",
+            f"{watch.ended.what}: `{step}` did not come to its end",
+            fix="run the same command with more of them to go on",
         ) from None
