@@ -1,18 +1,22 @@
 """AWS: on demand by the Price List API, spot by EC2's history of spot prices; both by boto3, with its credentials.
 
-https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html
+https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html. A service's products
+in a region are asked for once, and each meter's price is found among them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from penstock.cost.refreshing import Found, Wanted
+from penstock.cost.meters import AWS_METERS, AwsMeter
+from penstock.cost.refreshing import Found, Wanted, flat, not_told, number_of
+from penstock.cost.values import Tier
 from penstock.errors import AccessDenied, SourceUnavailable
 
 __all__ = ["ask_aws"]
@@ -25,10 +29,23 @@ _LINUX = {
     "marketoption": "OnDemand",
 }  # fmt: skip
 """Of what an instance costs by the hour; blocks of capacity, which are paid in advance, are another market option."""
+_UNITS = {
+    "requests": ("1000 requests", Decimal(1000)),
+    "objects": ("1000 objects-month", Decimal(1000)),
+    "gb": ("GiB", Decimal(1)),
+    "gb-mo": ("GiB-month", Decimal(1)),
+    "hrs": ("hour", Decimal(1)),
+    "iops-mo": ("IOPS-month", Decimal(1)),
+    "mibps-mo": ("MiB/s-month", Decimal(1)),
+    "gibps-mo": ("MiB/s-month", 1 / Decimal(1024)),
+}
+"""What AWS's units, in small letters, are in the list's, and how many of these one is."""
+_PREFIX = r"(?:[A-Z]{2,4}\d?-)?"
+"""Of a usage type, by its region; us-east-1's have none."""
 
 
 def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Found]:
-    """Ask for the prices of nodes.
+    """Ask for the prices of nodes, and of what has a meter.
 
     Raises:
         AccessDenied, SourceUnavailable: it did not let us, or did not answer.
@@ -43,13 +60,18 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
     def client(service: str, region: str) -> Any:
         return boto3.client(service, region_name=region, endpoint_url=url, config=config)  # type: ignore[call-overload]
 
+    @cache
+    def products(service: str, filters: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
+        return list(_products(client("pricing", _HOME), service, dict(filters)))
+
     try:
         for each in wanted:
-            yield (
-                _spot(client("ec2", each.region), each)
-                if each.lifecycle == "spot"
-                else _listed(client("pricing", _HOME), each)
-            )
+            if not each.is_node:
+                yield _metered(products, each)
+            elif each.lifecycle == "spot":
+                yield _spot(client("ec2", each.region), each)
+            else:
+                yield _listed(client("pricing", _HOME), each)
     except NoCredentialsError as error:
         raise AccessDenied(
             "AWS does not tell prices without credentials", fix="give some, with pricing:GetProducts"
@@ -66,25 +88,64 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
         raise SourceUnavailable(f"cannot ask AWS for prices ({error})", fix="try later") from error
 
 
+def _products(client: Any, service: str, fields: dict[str, str]) -> Iterable[dict[str, Any]]:
+    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
+    for page in client.get_paginator("get_products").paginate(ServiceCode=service, Filters=filters):
+        for text in page["PriceList"]:
+            yield json.loads(text, parse_float=Decimal)
+
+
 def _listed(client: Any, wanted: Wanted) -> Found:
     fields = {**_LINUX, "instanceType": wanted.item, "regionCode": wanted.region}
-    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
-    prices: set[Decimal] = set()
-    for page in client.get_paginator("get_products").paginate(ServiceCode="AmazonEC2", Filters=filters):
-        for text in page["PriceList"]:
-            prices |= _hourly(json.loads(text, parse_float=Decimal))
+    prices = {usd for product in _products(client, "AmazonEC2", fields) for usd in _hourly(product)}
+    return _one(wanted, {flat(usd) for usd in prices}, _SOURCE)
+
+
+def _metered(products: Callable[[str, tuple[tuple[str, str], ...]], list[dict[str, Any]]], wanted: Wanted) -> Found:
+    meter = AWS_METERS[wanted.item]
+    fields = {"fromRegionCode" if meter.service == "AWSDataTransfer" else "regionCode": wanted.region}
+    fields |= {"toRegionCode": wanted.to_region} if wanted.to_region else {}
+    fields |= {"productFamily": meter.family} if meter.family else {}
+    usage = re.compile(f"{_PREFIX}{meter.usage}")
+    prices = {
+        tiers
+        for product in products(meter.service, tuple(fields.items()))
+        if usage.fullmatch(str(product.get("product", {}).get("attributes", {}).get("usagetype")))
+        and (tiers := _tiers(product, meter))
+    }
     return _one(wanted, prices, _SOURCE)
+
+
+def _tiers(product: dict[str, Any], meter: AwsMeter) -> tuple[Tier, ...]:
+    """Return a product's prices by what was bought before, in the list's unit; nothing of one that is free."""
+    found: dict[Decimal, Decimal] = {}
+    for part in _dimensions(product):
+        unit, factor = _UNITS.get(str(part.get("unit")).lower(), ("", Decimal(1)))
+        begin, usd = number_of(part.get("beginRange", 0)), number_of(part.get("pricePerUnit", {}).get("USD"))
+        if unit == meter.unit and begin is not None and usd is not None and usd >= 0:
+            found[begin] = (usd * factor).normalize()
+    priced = [Tier(above=begin, price=found[begin]) for begin in sorted(found)]
+    paid = [tier for tier in priced if tier.price]
+    if not paid:
+        return ()
+    if not meter.is_tiered:
+        return flat(paid[0].price)
+    if not meter.free_gib or not priced[0].price:
+        return tuple(priced)
+    return (*flat(Decimal(0)), Tier(above=Decimal(meter.free_gib), price=priced[0].price), *priced[1:])
+
+
+def _dimensions(product: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """Return the parts of what a product costs on demand."""
+    for term in product.get("terms", {}).get("OnDemand", {}).values():
+        yield from term.get("priceDimensions", {}).values()
 
 
 def _hourly(product: dict[str, Any]) -> set[Decimal]:
     """Return the prices above 0 of an hour on demand; reservations of capacity that are used cost nothing more."""
-    found = set()
-    for term in product.get("terms", {}).get("OnDemand", {}).values():
-        for part in term.get("priceDimensions", {}).values():
-            usd = Decimal(str(part.get("pricePerUnit", {}).get("USD", "0")))
-            if part.get("unit") == "Hrs" and usd > 0:
-                found.add(usd)
-    return found
+    parts = [part for part in _dimensions(product) if part.get("unit") == "Hrs"]
+    prices = {number_of(part.get("pricePerUnit", {}).get("USD", "0")) for part in parts}
+    return {usd for usd in prices if usd is not None and usd > 0}
 
 
 def _spot(client: Any, wanted: Wanted) -> Found:
@@ -101,11 +162,11 @@ def _spot(client: Any, wanted: Wanted) -> Found:
     if not latest:
         return _one(wanted, set(), _SPOT_SOURCE)
     mean = sum((usd for _, usd in latest.values()), Decimal(0)) / len(latest)
-    return _one(wanted, {mean.quantize(Decimal("0.000001"))}, _SPOT_SOURCE)
+    return _one(wanted, {flat(mean.quantize(Decimal("0.000001")))}, _SPOT_SOURCE)
 
 
-def _one(wanted: Wanted, prices: set[Decimal], source: str) -> Found:
+def _one(wanted: Wanted, prices: set[tuple[Tier, ...]], source: str) -> Found:
     if len(prices) != 1:
         why = "AWS tells no such price" if not prices else f"AWS tells {len(prices)} prices"
-        return Found(wanted=wanted, usd=None, source=source, why=why)
-    return Found(wanted=wanted, usd=prices.pop(), source=source)
+        return not_told(wanted, source, why)
+    return Found(wanted=wanted, tiers=prices.pop(), source=source)

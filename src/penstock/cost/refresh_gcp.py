@@ -1,7 +1,7 @@
 """Google's Cloud Billing catalog (https://cloud.google.com/billing/v1/how-tos/catalog-api).
 
-The catalog sells cores, memory and GPUs; a machine costs the sum of its own. Asked with the key of ``GOOGLE_API_KEY``,
-or with the credentials that Google's libraries find.
+The catalog sells cores, memory and GPUs; a machine costs the sum of its own. Storage, requests and transfer are SKUs of
+Cloud Storage. Asked with the key of ``GOOGLE_API_KEY``, or with the credentials that Google's libraries find.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from penstock.cost.refreshing import Found, Wanted, ask_json, number_of, rows_of
+from penstock.cost.meters import GCP_METERS, GcpMeter
+from penstock.cost.refreshing import Found, Wanted, ask_json, flat, not_told, number_of, rows_of
 from penstock.errors import AccessDenied
 
 __all__ = ["URL", "ask_gcp"]
@@ -20,7 +22,7 @@ __all__ = ["URL", "ask_gcp"]
 URL = "https://cloudbilling.googleapis.com"
 _SERVICE = "6F81-5844-456A"
 """Compute Engine's."""
-_SOURCE = "Google Cloud Billing catalog, sum of vCPU, memory and GPU"
+_SOURCE, _METER_SOURCE = "Google Cloud Billing catalog, sum of vCPU, memory and GPU", "Google Cloud Billing catalog"
 _PAGE = "500"
 """SKUs of a page; each takes about a kilobyte."""
 _MOST_PAGES = 400
@@ -32,27 +34,38 @@ _GPUS = {
     "T4": {16: r"Nvidia Tesla T4 GPU"},
     "V100": {16: r"Nvidia Tesla V100 GPU"},
 }
+_UNITS = {"GiBy.mo": ("GiB-month", 1), "GiBy": ("GiB", 1), "count": ("1000 requests", 1000)}
+"""What the catalog's units are in the list's, and how many of its prices one of the list's is."""
 _FAMILIES = {"n1": r"N1 Predefined Instance"}
 """Of which the catalog speaks otherwise than ``A2 Instance``."""
 
 
 def ask_gcp(wanted: Sequence[Wanted], *, url: str = URL) -> Iterable[Found]:
-    """Ask for the prices of nodes; the catalog is read once.
+    """Ask for the prices of nodes, and of what has a meter; the catalog of a service is read once.
 
     Raises:
         AccessDenied, SourceUnavailable: it did not let us, or did not answer.
     """
-    skus = list(_skus(url)) if wanted else []
+    headers = _headers() if wanted else {}
+
+    @cache
+    def skus(service: str) -> list[dict[str, Any]]:
+        return list(_skus(url, service, headers))
+
     for each in wanted:
-        yield _found(each, skus)
+        if each.is_node:
+            yield _found(each, skus(_SERVICE))
+        else:
+            meter = GCP_METERS[each.item]
+            yield _metered(each, meter, skus(meter.service))
 
 
-def _skus(url: str) -> Iterable[dict[str, Any]]:
-    headers, token = _headers(), ""
+def _skus(url: str, service: str, headers: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+    token = ""
     for _ in range(_MOST_PAGES):
         query = {"currencyCode": "USD", "pageSize": _PAGE, **({"pageToken": token} if token else {})}
         answer = ask_json(
-            f"{url.rstrip('/')}/v1/services/{_SERVICE}/skus", query=query, headers=headers, of="Google Cloud"
+            f"{url.rstrip('/')}/v1/services/{service}/skus", query=query, headers=headers, of="Google Cloud"
         )
         yield from rows_of(answer.get("skus"))
         token = str(answer.get("nextPageToken") or "")
@@ -83,9 +96,7 @@ def _headers() -> Mapping[str, str]:
 def _found(wanted: Wanted, skus: Sequence[dict[str, Any]]) -> Found:
     machine = wanted.machine
     if machine is None or machine.vcpus is None or machine.memory_gib is None:
-        return Found(
-            wanted=wanted, usd=None, source=_SOURCE, why="how many cores and how much memory it has is not known"
-        )
+        return not_told(wanted, _SOURCE, "how many cores and how much memory it has is not known")
     family = wanted.item.partition("-")[0].lower()
     name = _FAMILIES.get(family, rf"{family.upper()} Instance")
     parts = [(f"^(?:Spot Preemptible )?{name} Core running", Decimal(machine.vcpus))]
@@ -93,40 +104,71 @@ def _found(wanted: Wanted, skus: Sequence[dict[str, Any]]) -> Found:
     if machine.num_gpus:
         gpu = _GPUS.get(machine.gpu, {}).get(int(machine.gpu_memory_gib or 0))
         if gpu is None:
-            return Found(
-                wanted=wanted, usd=None, source=_SOURCE, why=f"what the catalog calls {machine.gpu} is not known"
-            )
+            return not_told(wanted, _SOURCE, f"what the catalog calls {machine.gpu} is not known")
         parts += [(f"^{gpu}(?: attached to Spot Preemptible VMs)? running", Decimal(machine.num_gpus))]
     total = Decimal(0)
     for pattern, count in parts:
         prices = {_hourly(sku) for sku in skus if _is_sold(sku, pattern, wanted)} - {None}
         if len(prices) != 1:
             why = f"the catalog has {len(prices) or 'no'} prices of {pattern.strip('^')!r} in {wanted.region}"
-            return Found(wanted=wanted, usd=None, source=_SOURCE, why=why)
+            return not_told(wanted, _SOURCE, why)
         total += (prices.pop() or Decimal(0)) * count
-    return Found(wanted=wanted, usd=total, source=_SOURCE)
+    return Found(wanted=wanted, tiers=flat(total), source=_SOURCE)
+
+
+def _metered(wanted: Wanted, meter: GcpMeter, skus: Sequence[dict[str, Any]]) -> Found:
+    """Return the first price above 0 of the SKUs that a meter has where it was asked for."""
+    place = "global" if meter.is_global else wanted.region
+    prices = {
+        price
+        for sku in skus
+        if place in _regions(sku)
+        and re.fullmatch(meter.description, str(sku.get("description")))
+        and (price := _first_price(sku, meter.unit)) is not None
+    }
+    if len(prices) != 1:
+        why = f"the catalog has {len(prices) or 'no'} prices of {meter.description!r} in {place}"
+        return not_told(wanted, _METER_SOURCE, why)
+    return Found(wanted=wanted, tiers=flat(prices.pop()), source=_METER_SOURCE)
 
 
 def _is_sold(sku: dict[str, Any], pattern: str, wanted: Wanted) -> bool:
     usage = "Preemptible" if wanted.lifecycle == "spot" else "OnDemand"
-    category, regions = sku.get("category"), sku.get("serviceRegions")
+    category = sku.get("category")
     return (
         isinstance(category, dict)
         and category.get("usageType") == usage
-        and isinstance(regions, list)
-        and wanted.region in regions
+        and wanted.region in _regions(sku)
         and re.match(pattern, str(sku.get("description"))) is not None
     )
 
 
+def _regions(sku: dict[str, Any]) -> list[Any]:
+    regions = sku.get("serviceRegions")
+    return regions if isinstance(regions, list) else []
+
+
 def _hourly(sku: dict[str, Any]) -> Decimal | None:
     """Return the price of the last tier, by the unit that it is used in (an hour, a GiB-hour)."""
+    prices = list(_prices(sku))
+    return prices[-1][1] if prices else None
+
+
+def _first_price(sku: dict[str, Any], unit: str) -> Decimal | None:
+    """Return the first price above 0 in the list's unit: what a month is given for nothing comes before it."""
+    for used, price in _prices(sku):
+        name, count = _UNITS.get(used, ("", 1))
+        if name == unit and price:
+            return (price * count).normalize()
+    return None
+
+
+def _prices(sku: dict[str, Any]) -> Iterable[tuple[str, Decimal]]:
+    """Return units and prices of a SKU's tiers, in dollars alone."""
     for info in rows_of(sku.get("pricingInfo")):
         for expression in rows_of([info.get("pricingExpression")]):
-            for rate in rows_of(expression.get("tieredRates"))[-1:]:
+            for rate in rows_of(expression.get("tieredRates")):
                 for price in rows_of([rate.get("unitPrice")]):
-                    if str(price.get("currencyCode", "USD")) != "USD":
-                        return None
                     units, nanos = number_of(price.get("units") or 0), number_of(price.get("nanos") or 0)
-                    return None if units is None or nanos is None else units + nanos / 10**9
-    return None
+                    if str(price.get("currencyCode", "USD")) == "USD" and units is not None and nanos is not None:
+                        yield str(expression.get("usageUnit")), units + nanos / 10**9

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from penstock.cost.refreshing import Found, Wanted, ask_json, number_of
+from penstock.cost.refreshing import Found, Wanted, ask_json, flat, not_told, number_of
 from penstock.errors import SourceUnavailable
 
 __all__ = ["ask_opencost"]
@@ -61,8 +61,8 @@ def _found(name: str, allocation: dict[str, Any]) -> Found:
     minutes = number_of(allocation.get("minutes") or 0)
     costs = [number_of(allocation.get(part) or 0) for part in _PARTS]
     if minutes is None or None in costs:
-        return Found(wanted=wanted, usd=None, source=_SOURCE, why="OpenCost tells no numbers of it")
+        return not_told(wanted, _SOURCE, "OpenCost tells no numbers of it")
     cost = sum((each for each in costs if each is not None), Decimal(0))
     if minutes < _LEAST_MINUTES or cost <= 0:
-        return Found(wanted=wanted, usd=None, source=_SOURCE, why=f"OpenCost tells {cost:f} USD of {minutes:f} minutes")
-    return Found(wanted=wanted, usd=(cost / minutes * 60).quantize(Decimal("0.000001")), source=_SOURCE)
+        return not_told(wanted, _SOURCE, f"OpenCost tells {cost:f} USD of {minutes:f} minutes")
+    return Found(wanted=wanted, tiers=flat((cost / minutes * 60).quantize(Decimal("0.000001"))), source=_SOURCE)

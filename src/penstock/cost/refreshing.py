@@ -1,8 +1,8 @@
 """Asking sellers what things cost today: what is asked for, what was found, and the price file that it makes.
 
 Each seller is a module: ``refresh_aws`` by boto3 (AWS Price List, and EC2 for spot), ``refresh_gcp`` (Cloud Billing
-catalog) and ``refresh_azure`` (retail prices) by small requests. A price that a seller does not tell is not made up:
-the item is told as not found.
+catalog) and ``refresh_azure`` (retail prices) by small requests; what they call storage, requests and transfer stands
+in ``meters``. A price that a seller does not tell is not made up: the item is told as not found.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -19,16 +19,32 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from penstock.cost.meters import unit_of
 from penstock.cost.price_file import read_price_file
 from penstock.cost.prices import Prices
-from penstock.cost.values import Lifecycle, Machine, PriceRow
+from penstock.cost.values import Lifecycle, Machine, PriceRow, Tier
 from penstock.errors import NotOurs, SourceUnavailable
 from penstock.files import atomic_write
 from penstock.sources.http.response import retry_after_seconds
 from penstock.sources.patience import MAX_RETRY_AFTER_SECONDS, pause_seconds
 from penstock.sources.stores.lending import NoLender, ask_lender
 
-__all__ = ["Found", "Wanted", "as_file", "ask_json", "number_of", "rows_of", "wanted_of", "write_found"]
+__all__ = [
+    *(
+        "Found",
+        "Key",
+        "Wanted",
+        "as_file",
+        "ask_json",
+        "can_be_asked",
+        "flat",
+        "key_of",
+        "not_told",
+        "number_of",
+        "rows_of",
+    ),
+    *("wanted_of", "write_found"),
+]
 
 HEADER = "# Written by `penstock prices refresh`; rows of your own belong into a file of their own.\n"
 _TRIES = 3
@@ -38,10 +54,12 @@ _MOST_BYTES = 32 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """A node's hour that a price is asked for.
+    """What a price is asked for: a node's hour, or what a meter counts.
 
     Attributes:
-        machine: what is known of it; None where nothing is.
+        machine: what is known of it, of nodes; None where nothing is.
+        unit: what the price is per.
+        to_region: of transfer from one region to another.
     """
 
     item: str
@@ -49,6 +67,13 @@ class Wanted:
     region: str
     lifecycle: Lifecycle
     machine: Machine | None
+    unit: str = "hour"
+    to_region: str = ""
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a node's hour."""
+        return self.unit == "hour" and unit_of(self.item, self.provider) is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,46 +81,71 @@ class Found:
     """What a seller told.
 
     Attributes:
-        usd: of an hour; None where it did not tell one.
+        tiers: in USD; none where it did not tell a price.
         source: who said so.
         why: there is none.
     """
 
     wanted: Wanted
-    usd: Decimal | None
+    tiers: tuple[Tier, ...]
     source: str
     why: str = ""
 
 
-Asking = Callable[[Sequence[Wanted]], Iterable[Found]]
+Key = tuple[str, ...]
+"""Item, provider, region, to_region, lifecycle, unit: what has one price."""
+
+
+def key_of(of: Wanted | PriceRow) -> Key:
+    """Return what has one price, of a question or of a row."""
+    return (of.item, of.provider, of.region, of.to_region, of.lifecycle, of.unit)
+
+
+def flat(usd: Decimal) -> tuple[Tier, ...]:
+    """Return a price that is the same for any quantity."""
+    return (Tier(above=Decimal(0), price=usd),)
+
+
+def not_told(wanted: Wanted, source: str, why: str) -> Found:
+    """Return that there is no price, and why."""
+    return Found(wanted=wanted, tiers=(), source=source, why=why)
 
 
 def wanted_of(
     prices: Prices, *, provider: str = "", region: str | None = None, items: Sequence[str] = ()
 ) -> list[Wanted]:
-    """Return the nodes' prices that a list has, of a provider, a region and patterns, each once.
+    """Return what a list has prices of that a seller can be asked for, of a provider, a region and patterns, each once.
 
     Args:
         items: patterns; a name without any pattern in it is asked for where the list has no such row too.
     """
-    keys = {
-        (row.item, row.provider, row.region, row.lifecycle)
-        for row in prices.rows
-        if row.unit == "hour"
-        and not row.item.endswith("-hour")
-        and row.region
-        and row.provider in ("aws", "gcp", "azure")
-    }
+    keys = {key_of(row) for row in prices.rows if can_be_asked(row)}
     for name in items:
         if region and provider and not any(letter in name for letter in "*?["):
-            keys.add((name, provider, region, "on-demand"))
+            keys.add((name, provider, region, "", "on-demand", unit_of(name, provider) or "hour"))
     return [
-        Wanted(item=item, provider=owner, region=place, lifecycle=lifecycle, machine=prices.machine(item))
-        for item, owner, place, lifecycle in sorted(keys)
+        Wanted(
+            item=item, provider=owner, region=place, to_region=to, unit=unit, lifecycle=_lifecycle(lifecycle),
+            machine=prices.machine(item) if unit == "hour" else None,
+        )
+        for item, owner, place, to, lifecycle, unit in sorted(keys)
         if (not provider or owner == provider)
         and (region is None or place == region)
         and (not items or any(fnmatchcase(item.lower(), each.lower()) for each in items))
-    ]
+    ]  # fmt: skip
+
+
+def can_be_asked(row: PriceRow) -> bool:
+    """Tell whether one question finds a row's price: those of nodes, and of what has a meter in its region."""
+    if not row.region or row.provider not in ("aws", "gcp", "azure"):
+        return False
+    if unit_of(row.item, row.provider) == row.unit:
+        return bool(row.to_region) or row.item != "transfer-cross-region"
+    return row.unit == "hour" and not row.item.endswith("-hour")
+
+
+def _lifecycle(text: str) -> Lifecycle:
+    return "spot" if text == "spot" else "on-demand"
 
 
 def ask_json(
@@ -154,17 +204,24 @@ def number_of(value: object) -> Decimal | None:
 
 def as_file(found: Iterable[Found], today: date, kept: Iterable[PriceRow] = ()) -> str:
     """Return a price file of what was found, with rows of an earlier one that were not asked for now."""
-    rows = {_key(each.wanted): (each.usd, today.isoformat(), each.source) for each in found if each.usd is not None}
+    rows = {key_of(each.wanted): (each.tiers, today, each.source) for each in found if each.tiers}
     for row in kept:
-        as_of = row.as_of.isoformat() if row.as_of else today.isoformat()
-        rows.setdefault(_key(row), (row.tiers[0].price, as_of, row.source))
-    lines = [
-        f"- {{item: {json.dumps(item)}, provider: {provider}, region: {json.dumps(region)}, unit: hour, "
-        f"lifecycle: {lifecycle}, "
-        f"price: {usd:f}, as_of: {as_of}, source: {json.dumps(source)}}}\n"
-        for (item, provider, region, lifecycle), (usd, as_of, source) in sorted(rows.items())
-    ]
-    return f"{HEADER}version: 1\ncurrency: USD\nprices:\n{''.join(lines)}" if lines else f"{HEADER}version: 1\n"
+        rows.setdefault(key_of(row), (row.tiers, row.as_of or today, row.source))
+    lines = "".join(_line(key, *rows[key]) for key in sorted(rows))
+    return f"{HEADER}version: 1\ncurrency: USD\nprices:\n{lines}" if lines else f"{HEADER}version: 1\n"
+
+
+def _line(key: Key, tiers: tuple[Tier, ...], as_of: date, source: str) -> str:
+    item, provider, region, to_region, lifecycle, unit = key
+    fields = {"item": json.dumps(item), "provider": provider, "region": json.dumps(region)}
+    fields |= {"to_region": json.dumps(to_region)} if to_region else {}
+    fields |= {"unit": json.dumps(unit), "lifecycle": lifecycle}
+    if len(tiers) == 1:
+        fields["price"] = f"{tiers[0].price:f}"
+    else:
+        fields["tiers"] = f"[{', '.join(f'{{above: {tier.above:f}, price: {tier.price:f}}}' for tier in tiers)}]"
+    fields |= {"as_of": as_of.isoformat(), "source": json.dumps(source)}
+    return f"- {{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}\n"
 
 
 def write_found(path: Path, found: Sequence[Found], today: date) -> int:
@@ -179,10 +236,6 @@ def write_found(path: Path, found: Sequence[Found], today: date) -> int:
         if not path.is_file() or not path.read_bytes().startswith(HEADER.encode()):
             raise NotOurs(f"{path} was not written by `penstock prices refresh`", fix="name another file with --into")
         kept = read_price_file(path).prices
-    told = {_key(each.wanted) for each in found if each.usd is not None}
+    told = {key_of(each.wanted) for each in found if each.tiers}
     atomic_write(path, as_file(found, today, kept).encode())
-    return sum(_key(row) not in told for row in kept)
-
-
-def _key(of: Wanted | PriceRow) -> tuple[str, ...]:
-    return (of.item, of.provider, of.region, of.lifecycle)
+    return sum(key_of(row) not in told for row in kept)

@@ -11,8 +11,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from penstock.cost.prices import Prices, load_prices, node_key
-from penstock.cost.refreshing import Found, Wanted, wanted_of, write_found
-from penstock.cost.values import Machine, PriceRow
+from penstock.cost.refreshing import Found, Key, Wanted, can_be_asked, key_of, wanted_of, write_found
+from penstock.cost.values import Machine, PriceRow, Tier
 from penstock.errors import ConfigError, SourceError
 from penstock.secrets import redact, redact_values
 from penstock.steps.options.prices import PricesOptions
@@ -48,7 +48,7 @@ def run(args: PricesOptions) -> int:
     if args.json:
         sys.stdout.write("".join(f"{json.dumps(redact_values(_as_json(row)))}\n" for row in rows))
     else:
-        sys.stdout.write(redact(_table([_HEAD, *(_cells(row) for row in rows)])))
+        sys.stdout.write(redact(_table([_HEAD, *(line for row in rows for line in _lines(row))])))
     return 0
 
 
@@ -66,13 +66,21 @@ def _is_chosen(args: PricesOptions, row: PriceRow) -> bool:
     )
 
 
-def _cells(row: PriceRow) -> tuple[str, ...]:
-    price = " / ".join(
-        f"{tier.price:f}" if not tier.above else f"{tier.price:f} from {tier.above:,f}" for tier in row.tiers
-    )
-    region = f"{row.region} to {row.to_region}" if row.to_region else row.region or "any"
+def _lines(row: PriceRow) -> Iterable[tuple[str, ...]]:
+    """Return a row's cells, and a line more for each further tier."""
     as_of = row.as_of.isoformat() if row.as_of else "undated"
-    return (row.item, price, row.currency, row.unit, row.lifecycle, region, as_of, row.source)
+    first, *others = map(_tier_told, row.tiers)
+    yield (row.item, first, row.currency, row.unit, row.lifecycle, _where(row), as_of, row.source)
+    for other in others:
+        yield ("", other, *[""] * (len(_HEAD) - 2))
+
+
+def _tier_told(tier: Tier) -> str:
+    return f"{tier.price:f} from {tier.above:,f}" if tier.above else f"{tier.price:f}"
+
+
+def _where(of: PriceRow | Wanted) -> str:
+    return f"{of.region} to {of.to_region}" if of.to_region else of.region or "any"
 
 
 def _as_json(row: PriceRow) -> dict[str, object]:
@@ -93,9 +101,9 @@ def _check(args: PricesOptions, prices: Prices, rows: Sequence[PriceRow], today:
         sys.stdout.write(f"old: {text}\n")
     parts = [counted(len(rows), "price"), f"{len(old):,} older than {args.max_age} days"]
     parts += [f"{undated:,} without a date"] if undated else []
-    more = ": `penstock prices refresh` asks for new ones" if old else ""
-    each = f"{more}, --verbose names each" if old and not args.verbose else more
-    sys.stdout.write(f"{', '.join(parts)}{each}\n")
+    more = [f"`penstock prices refresh` asks for {sum(map(can_be_asked, old)):,} of them anew"] if old else []
+    more += ["--verbose names each"] if old and not args.verbose else []
+    sys.stdout.write(f"{', '.join(parts)}{': ' if more else ''}{', '.join(more)}\n")
     return 0
 
 
@@ -178,24 +186,24 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
     wanted = wanted_of(prices, provider=args.provider, region=args.region, items=args.item)
     if not wanted and args.provider != "own":
         raise ConfigError(
-            "there is nothing to ask for: prices of nodes are asked for, by their names",
-            fix="see `penstock prices list`; what the list lacks is asked for by --item with --provider and --region",
+            "there is nothing to ask for: what the list has is asked for, by its names",
+            fix="see `penstock prices list`; what it lacks is asked for by --item with --provider and --region",
         )
     problems: list[SourceError] = []
     found = list(_cluster(args)) if args.provider == "own" else list(_asked(wanted, args.endpoint_url, problems))
     sys.stdout.write(
-        _table([("item", "lifecycle", "region", "listed", "now"), *(_news(each, prices) for each in found)])
+        _table([("item", "lifecycle", "region", "per", "listed", "now"), *(_news(each, prices) for each in found)])
     )
     sys.stdout.write(_summed_up(found, prices))
-    if args.into is not None and any(each.usd is not None for each in found):
+    if args.into is not None and any(each.tiers for each in found):
         num_kept = write_found(args.into, found, today)
         kept = f", beside {counted(num_kept, 'row')} from before" if num_kept else ""
         rows = f"{counted(_num_told(found), 'row')} of today{kept}"
         sys.stdout.write(f"price file {args.into}: {rows}; give it with --prices\n")
     for each in found:
-        if each.usd is None and each.why:
+        if not each.tiers and each.why:
             what = f"{each.wanted.item} ({each.wanted.lifecycle})"
-            sys.stderr.write(f"penstock prices: no price of {what} in {each.wanted.region}: {each.why}\n")
+            sys.stderr.write(f"penstock prices: no price of {what} in {_where(each.wanted)}: {each.why}\n")
     for problem in problems[1:]:
         sys.stderr.write(f"penstock prices: {problem}\n")
     if problems:
@@ -206,14 +214,14 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
 
 
 def _num_told(found: Sequence[Found]) -> int:
-    return sum(each.usd is not None for each in found)
+    return sum(bool(each.tiers) for each in found)
 
 
 def _summed_up(found: Sequence[Found], prices: Prices) -> str:
     """Say in one line how many prices were told, and how they are beside the list's."""
-    told = [(each.usd, _listed(each, prices)) for each in found if each.usd is not None]
-    new = sum(listed is None for _, listed in told)
-    same = sum(usd == listed for usd, listed in told)
+    told = [(each.tiers, _listed(each, prices)) for each in found if each.tiers]
+    new = sum(not listed for _, listed in told)
+    same = sum(tiers == listed for tiers, listed in told)
     parts = [f"{same} as listed", f"{len(told) - new - same} changed", f"{new} not listed before"]
     return f"{counted(len(told), 'price')} told: {', '.join(parts)}; {len(found) - len(told)} not told\n"
 
@@ -251,33 +259,27 @@ def _asked(wanted: Sequence[Wanted], url: str | None, problems: list[SourceError
 
 def _until(asking: Iterable[Found], wanted: Sequence[Wanted], problems: list[SourceError]) -> Iterable[Found]:
     """Give what a seller tells as long as it answers, and what is left as not told."""
-    told: set[tuple[str, ...]] = set()
+    told: set[Key] = set()
     try:
         for each in asking:
-            told.add(_key(each.wanted))
+            told.add(key_of(each.wanted))
             yield each
     except SourceError as error:
         problems.append(error)
         for left in wanted:
-            if _key(left) not in told:
-                yield Found(wanted=left, usd=None, source="")
-
-
-def _key(wanted: Wanted) -> tuple[str, ...]:
-    return (wanted.item, wanted.region, wanted.lifecycle)
+            if key_of(left) not in told:
+                yield Found(wanted=left, tiers=(), source="")
 
 
 def _news(found: Found, prices: Prices) -> tuple[str, ...]:
-    listed, now = _listed(found, prices), "not told" if found.usd is None else f"{found.usd:f}"
-    wanted = found.wanted
-    return (wanted.item, wanted.lifecycle, wanted.region, "-" if listed is None else f"{listed:f}", now)
+    wanted, listed = found.wanted, _listed(found, prices)
+    before, now = " / ".join(map(_tier_told, listed)), " / ".join(map(_tier_told, found.tiers))
+    return (wanted.item, wanted.lifecycle, _where(wanted), wanted.unit, before or "-", now or "not told")
 
 
-def _listed(found: Found, prices: Prices) -> Decimal | None:
-    """Return what the list says of it, None where it has no such row."""
-    rows = (row for row in prices.rows if row.unit == "hour" and row.provider == found.wanted.provider)
-    of = [row for row in rows if (row.item, row.region, row.lifecycle) == _key(found.wanted)]
-    return of[0].tiers[0].price if of else None
+def _listed(found: Found, prices: Prices) -> tuple[Tier, ...]:
+    """Return what the list says of it, nothing where it has no such row."""
+    return next((row.tiers for row in prices.rows if key_of(row) == key_of(found.wanted)), ())
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
