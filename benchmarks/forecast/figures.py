@@ -41,6 +41,10 @@ def compare(told: dict[str, Any]) -> list[Compared]:
     return [Compared(name=name, forecast=forecast, actual=actual) for name, forecast, actual in pairs]
 
 
+HANDING_SECONDS_PER_GB = 0.7
+"""Of a core of AMD EPYC, that a loop's own process takes for what samples it is given (docs/forecast.md)."""
+
+
 def why(told: dict[str, Any], missed: Compared) -> str:
     """Say by the run's own figures what a quantity that was missed comes from, the largest part first."""
     parts = {"wall_seconds": _of_wall, "bytes": _of_bytes, "requests": _of_requests}[missed.name]
@@ -53,7 +57,12 @@ def _of_wall(forecast: dict[str, Any], actual: dict[str, Any]) -> list[tuple[flo
     computed = actual["compute_seconds"] - forecast["compute_seconds"]
     read = (actual["bytes"] - forecast["bytes"]) / forecast["rate_bytes_per_second"]
     more = actual["wall_seconds"] - forecast["wall_seconds"] - computed
-    why = f"of which {read:,.2f} s are what its more bytes take at the forecast's rate"
+    parts = [f"{read:,.2f} s are what its more bytes take at the forecast's rate"]
+    parts += [f"{actual['start_seconds'] - forecast['start_seconds']:,.2f} s are its start"]
+    if given := actual.get("given_bytes", 0):
+        handed = given / 10**9 * HANDING_SECONDS_PER_GB
+        parts += [f"some {handed:,.2f} s handing {given / _MB:,.0f} MB over, which no forecast counts"]
+    why = f"of which {', '.join(parts)}"
     return [
         (computed, "s more computing in the epochs than forecast"),
         (more, f"s more of starts, of waiting for data and of scoring than forecast ({why})"),

@@ -44,16 +44,17 @@ def test_bytes_and_requests_are_as_forecast_before_the_run(tmp_path: Path) -> No
 
 
 def test_a_miss_is_told_by_its_largest_part_first() -> None:
-    forecast = {"wall_seconds": 10.0, "bytes": 5e6, "requests": 100, "compute_seconds": 4.0}
+    forecast = {"wall_seconds": 10.0, "bytes": 5e6, "requests": 100, "compute_seconds": 4.0, "start_seconds": 2.0}
     kept = {"sample_bytes": 9e6, "reused_bytes": 4e6, "kept_bytes": 2e6, "wasted_bytes": 1e5}
     actual = {**forecast, **kept, "wall_seconds": 13.0, "requests": 120, "bytes": 5.5e6, "compute_seconds": 4.2}
-    actual |= {"hedged_requests": 2, "retried_requests": 18}
+    actual |= {"hedged_requests": 2, "retried_requests": 18, "start_seconds": 2.3, "given_bytes": 2e9}
     told = {"forecast": forecast | {"rate_bytes_per_second": 1e6}, "actual": actual}
     wall, num_bytes, requests = compare(told)
     assert [each.is_right for each in (wall, num_bytes, requests)] == [False, False, False]
     assert why(told, wall) == (
         "2.80 s more of starts, of waiting for data and of scoring than forecast (of which 0.50 s are what its more "
-        "bytes take at the forecast's rate); 0.20 s more computing in the epochs than forecast"
+        "bytes take at the forecast's rate, 0.30 s are its start, some 1.40 s handing 2,000 MB over, which no forecast "
+        "counts); 0.20 s more computing in the epochs than forecast"
     )
     assert why(told, num_bytes).startswith("0.40 MB of cut bodies and of listings; 0.10 MB of late answers")
     assert why(told, requests) == "18.00 made again after a fault; 2.00 made twice because they were late"
