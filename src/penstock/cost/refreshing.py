@@ -30,20 +30,19 @@ from penstock.sources.patience import MAX_RETRY_AFTER_SECONDS, pause_seconds
 from penstock.sources.stores.lending import NoLender, ask_lender
 
 __all__ = [
-    *(
-        "Found",
-        "Key",
-        "Wanted",
-        "as_file",
-        "ask_json",
-        "can_be_asked",
-        "flat",
-        "key_of",
-        "not_told",
-        "number_of",
-        "rows_of",
-    ),
-    *("wanted_of", "write_found"),
+    "Found",
+    "Key",
+    "Wanted",
+    "as_file",
+    "ask_json",
+    "can_be_asked",
+    "flat",
+    "key_of",
+    "not_told",
+    "number_of",
+    "rows_of",
+    "wanted_of",
+    "write_found",
 ]
 
 HEADER = "# Written by `penstock prices refresh`; rows of your own belong into a file of their own.\n"
