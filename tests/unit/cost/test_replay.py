@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from penstock.cost.forecasting import Demand, Link, Places
-from penstock.cost.forecasting.course import MOST_REPLAYED, Course
+from penstock.cost.forecasting.course import MOST_PASSED, MOST_REPLAYED, Course
 from penstock.cost.forecasting.foreseen import Foreseen, foresee
 from penstock.cost.forecasting.replay import Replayed, Terms, replay
 from penstock.cost.forecasting.wire import Wire
@@ -182,6 +182,28 @@ def test_a_long_run_and_one_whose_plan_is_not_known_are_forecast_by_formula(even
     assert found.times == pytest.approx(formula.times, rel=0.05)
     cached = replace(places, keeps_at_once=True)
     assert foreseen(even, 3, cached) == foreseen(None, 3, cached)
+
+
+def test_many_samples_in_few_requests_are_a_long_run_too(even: Course) -> None:
+    """As of shards that are read in order: a sample takes its time however few requests there are."""
+    link, places = Link(bytes_per_second=RATE), Places(window_bytes=5 * MB)
+    shards = replace(even, epoch_requests=1.0)
+    for epochs, is_by_formula in ((3, False), (MOST_PASSED // len(EVEN) + 1, True)):
+        found, formula = (
+            foresee(demand_of(course, epochs), link, places, window_bytes=5 * MB) for course in (shards, None)
+        )
+        assert (found == formula) == is_by_formula
+
+
+def test_much_that_is_read_once_behind_a_short_run_is_forecast_by_formula(even: Course) -> None:
+    link, places = Link(bytes_per_second=RATE, latency_seconds=0.1), Places(window_bytes=5 * MB)
+
+    def once_seconds(once: Course | None) -> float:
+        demand = replace(demand_of(even, 2), once_bytes=float(sum(EVEN)), once=once)
+        return foresee(demand, link, places, window_bytes=5 * MB).once_seconds
+
+    assert once_seconds(replace(even, epoch_requests=MOST_REPLAYED + 1.0)) == once_seconds(None)
+    assert once_seconds(even) > once_seconds(None)
 
 
 def pass_all(wire: Wire, sizes: Sequence[int]) -> list[tuple[float, int]]:

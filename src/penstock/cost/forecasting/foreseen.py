@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from penstock.cost.forecasting.course import MOST_REPLAYED, Course
+from penstock.cost.forecasting.course import Course
 from penstock.cost.forecasting.inputs import Demand, Link, Places
 from penstock.cost.forecasting.replay import Replayed, Terms, replay
 from penstock.cost.forecasting.streaming import (
@@ -84,7 +84,7 @@ def _replayed(
         return None
     rate = min(link.bytes_per_second, network)
     on_disk = demand.epoch_bytes / disk_rate
-    if demand.epochs * course.epoch_requests > MOST_REPLAYED or math.isinf(rate):
+    if math.isinf(rate) or not course.is_short(demand.epochs):
         return None
     if on_disk > max(demand.compute_seconds, demand.epoch_bytes / rate):
         return None
@@ -105,7 +105,8 @@ def _replayed(
     found = go(course, demand.epochs, demand.compute_seconds)
     if found is None:
         return None
-    once = go(demand.once, 1, demand.once_compute_seconds) if demand.once is not None else None
+    is_short = demand.once is not None and demand.once.is_short(1)
+    once = go(demand.once, 1, demand.once_compute_seconds) if demand.once is not None and is_short else None
     return Foreseen(
         seconds=found.seconds,
         once_seconds=once.seconds if once is not None else max(demand.once_compute_seconds, demand.once_bytes / rate),
