@@ -184,6 +184,16 @@ def test_a_long_run_and_one_whose_plan_is_not_known_are_forecast_by_formula(even
     assert foreseen(even, 3, cached) == foreseen(None, 3, cached)
 
 
+def test_a_window_asks_a_source_far_away_for_no_more_than_it_has_room_for(even: Course) -> None:
+    """5 MB twice a second, and not the link's 100 MB: by formula at most, and less where packs are waited for."""
+    link, places = Link(bytes_per_second=10 * RATE, latency_seconds=0.5), Places(window_bytes=5 * MB)
+    found, formula = (
+        foresee(demand_of(course, 10), link, places, window_bytes=5 * MB).seconds for course in (even, None)
+    )
+    assert formula == pytest.approx(10 * even.epoch_bytes / (10 * MB), rel=0.05)
+    assert formula <= found <= 1.4 * formula
+
+
 def test_many_samples_in_few_requests_are_a_long_run_too(even: Course) -> None:
     """As of shards that are read in order: a sample takes its time however few requests there are."""
     link, places = Link(bytes_per_second=RATE), Places(window_bytes=5 * MB)

@@ -133,6 +133,7 @@ def test_the_latency_of_requests_and_the_heads_of_answers_bound_the_rate() -> No
     assert fetch_rate(SMALL, link) == (pytest.approx(512 * MB), "the source's latency")
     assert fetch_rate(SMALL, replace(link, latency_seconds=0.0)) == (1000 * MB, "the link")
     assert fetch_rate(SMALL, link, 5 * MB) == (5 * MB, "the node's network")
+    assert fetch_rate(SMALL, link, window_bytes=10 * MB) == (pytest.approx(100 * MB), "the window's room")
     heads = Link(bytes_per_second=20 * MB, head_bytes=400)
     assert fetch_rate(replace(SMALL, epoch_requests=10_000), heads)[0] == pytest.approx(20 * MB / 1.04)
     assert math.isinf(fetch_rate(SMALL, Link(bytes_per_second=math.inf))[0])

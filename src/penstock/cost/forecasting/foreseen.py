@@ -57,7 +57,7 @@ def foresee(
         network: bytes a second that the node's does.
         disk_rate: the same, of the disk that the window lies on.
     """
-    rate, _ = fetch_rate(demand, link, network)
+    rate, _ = fetch_rate(demand, link, network, window_bytes=window_bytes)
     once = max(demand.once_compute_seconds, demand.once_bytes / rate)
     if passes > 1:
         found = in_turns(demand, passes=passes, rate=rate, disk_rate=disk_rate)

@@ -33,6 +33,7 @@ from penstock.window.wakeup import CONNECTED_POLL_SECONDS
 
 __all__ = [
     "BY_LATENCY",
+    "BY_ROOM",
     "MOST_IN_FLIGHT",
     "Keeping",
     "Streamed",
@@ -47,6 +48,8 @@ MOST_IN_FLIGHT = 512
 """Ranges that are requested at a time at most, unless ``--in-flight`` says otherwise."""
 BY_LATENCY = "the source's latency"
 """What limits a rate where requests that wait for their answers do."""
+BY_ROOM = "the window's room"
+"""The same, where no more of them fit."""
 USUAL_IN_FLIGHT = 2.5 * START
 """Of a link that is the limit, on average: the first doubling is made before it is known whether it pays, and others
 are tried now and then."""
@@ -78,18 +81,27 @@ class Streamed:
     times: float
 
 
-def fetch_rate(demand: Demand, link: Link, network: float = math.inf) -> tuple[float, str]:
+def fetch_rate(
+    demand: Demand, link: Link, network: float = math.inf, *, window_bytes: float = 0.0
+) -> tuple[float, str]:
     """Return the bytes of samples a second that a source gives, and what limits them.
 
-    As many requests as there may be at a time bring no more than that each after a latency. Heads of answers pass
-    beside bodies.
+    As many requests as there may be at a time bring no more than that each after a latency, and a window no more than
+    it has room for. Heads of answers pass beside bodies.
 
     Args:
         network: bytes a second that the node's does.
+        window_bytes: that is streamed through; 0 for none.
     """
     request, late = demand.request_bytes, link.latency_seconds
     by_requests = MOST_IN_FLIGHT * request / late if late else math.inf
-    limits = (link.bytes_per_second, "the link"), (network, "the node's network"), (by_requests, BY_LATENCY)
+    by_room = window_bytes / late if late and window_bytes else math.inf
+    limits = (
+        (link.bytes_per_second, "the link"),
+        (network, "the node's network"),
+        (by_requests, BY_LATENCY),
+        (by_room, BY_ROOM),
+    )
     rate, limit = min(limits, key=lambda each: each[0])
     return rate * request / (request + link.head_bytes), limit
 

@@ -134,7 +134,7 @@ class WayCost:
 def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
     """Return what a way takes."""
     network = node.network_bytes_per_second or math.inf
-    rate, limit = fetch_rate(demand, link, network)
+    rate, limit = fetch_rate(demand, link, network, window_bytes=way.window_bytes or 0.0)
     if way.is_packed:
         return _packed(way, demand, rate, limit, link, node, places, market)
     if way.disk is not None:
