@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -26,6 +26,7 @@ __all__ = [
     "SECTIONS",
     "BadField",
     "Field",
+    "can_be_read",
     "read_fields",
 ]
 
@@ -132,10 +133,25 @@ def _tiers(node: yaml.Node) -> tuple[Tier, ...]:
             raise BadField(each, "a tier is no mapping", "write it like {above: 100, price: 0.09}")
         given = read_fields(each, _TIER, "a tier")
         tiers.append(Tier(above=given["above"], price=given["price"]))
-    limits = [tier.above for tier in tiers]
-    if limits[0] != 0 or any(b <= a for a, b in pairwise(limits)):
+    if not _do_rise(tiers):
         raise BadField(node, "tiers do not rise from 0", "begin with above: 0, and let each begin above the one before")
     return tuple(tiers)
+
+
+def _do_rise(tiers: Sequence[Tier]) -> bool:
+    return tiers[0].above == 0 and all(low.above < high.above for low, high in pairwise(tiers))
+
+
+def can_be_read(name: str, tiers: Sequence[Tier]) -> bool:
+    """Tell whether a price file may have such a name and such prices."""
+    numbers = [number for tier in tiers for number in (tier.above, tier.price)]
+    try:
+        _text(name)
+        for number in numbers:
+            _number(f"{number:f}")
+    except _Wrong:
+        return False
+    return _do_rise(tiers)
 
 
 def _shown(text: str) -> str:

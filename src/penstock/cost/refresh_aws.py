@@ -6,7 +6,6 @@ in a region are asked for once, and each meter's price is found among them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,17 @@ from functools import cache
 from typing import Any
 
 from penstock.cost.meters import AWS_METERS, AwsMeter
-from penstock.cost.refreshing import Found, Wanted, flat, not_told, number_of
+from penstock.cost.refreshing import (
+    MOST_PAGES,
+    Found,
+    Wanted,
+    flat,
+    not_told,
+    number_of,
+    object_in,
+    object_of,
+    too_many_pages,
+)
 from penstock.cost.values import Tier
 from penstock.errors import AccessDenied, SourceUnavailable
 
@@ -53,6 +62,7 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
     import boto3  # here: it takes half a second to import
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore.parsers import ResponseParserError
 
     config = Config(connect_timeout=10, read_timeout=30, retries={"max_attempts": 3, "mode": "standard"})
 
@@ -84,15 +94,19 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
                 fix="allow pricing:GetProducts and ec2:DescribeSpotPriceHistory",
             ) from error
         raise SourceUnavailable(f"cannot ask AWS for prices ({code})", fix="try later") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise SourceUnavailable(f"cannot ask AWS for prices ({error})", fix="try later") from error
 
 
 def _products(client: Any, service: str, fields: dict[str, str]) -> Iterable[dict[str, Any]]:
     filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
-    for page in client.get_paginator("get_products").paginate(ServiceCode=service, Filters=filters):
-        for text in page["PriceList"]:
-            yield json.loads(text, parse_float=Decimal)
+    pages = client.get_paginator("get_products").paginate(ServiceCode=service, Filters=filters)
+    for number, page in enumerate(pages):
+        if number == MOST_PAGES:
+            raise too_many_pages(f"AWS's prices of {service}")
+        told = page.get("PriceList")
+        for text in told if isinstance(told, list) else ():
+            yield object_in(str(text), "AWS")
 
 
 def _listed(client: Any, wanted: Wanted) -> Found:
@@ -110,10 +124,13 @@ def _metered(products: Callable[[str, tuple[tuple[str, str], ...]], list[dict[st
     prices = {
         tiers
         for product in products(meter.service, tuple(fields.items()))
-        if usage.fullmatch(str(product.get("product", {}).get("attributes", {}).get("usagetype")))
-        and (tiers := _tiers(product, meter))
+        if usage.fullmatch(_usage_of(product)) and (tiers := _tiers(product, meter))
     }
     return _one(wanted, prices, _SOURCE)
+
+
+def _usage_of(product: dict[str, Any]) -> str:
+    return str(object_of(object_of(product.get("product")).get("attributes")).get("usagetype"))
 
 
 def _tiers(product: dict[str, Any], meter: AwsMeter) -> tuple[Tier, ...]:
@@ -121,7 +138,7 @@ def _tiers(product: dict[str, Any], meter: AwsMeter) -> tuple[Tier, ...]:
     found: dict[Decimal, Decimal] = {}
     for part in _dimensions(product):
         unit, factor = _UNITS.get(str(part.get("unit")).lower(), ("", Decimal(1)))
-        begin, usd = number_of(part.get("beginRange", 0)), number_of(part.get("pricePerUnit", {}).get("USD"))
+        begin, usd = number_of(part.get("beginRange", 0)), number_of(object_of(part.get("pricePerUnit")).get("USD"))
         if unit == meter.unit and begin is not None and usd is not None and usd >= 0:
             found[begin] = (usd * factor).normalize()
     priced = [Tier(above=begin, price=found[begin]) for begin in sorted(found)]
@@ -137,14 +154,15 @@ def _tiers(product: dict[str, Any], meter: AwsMeter) -> tuple[Tier, ...]:
 
 def _dimensions(product: dict[str, Any]) -> Iterable[dict[str, Any]]:
     """Return the parts of what a product costs on demand."""
-    for term in product.get("terms", {}).get("OnDemand", {}).values():
-        yield from term.get("priceDimensions", {}).values()
+    for term in object_of(object_of(product.get("terms")).get("OnDemand")).values():
+        for part in object_of(object_of(term).get("priceDimensions")).values():
+            yield object_of(part)
 
 
 def _hourly(product: dict[str, Any]) -> set[Decimal]:
     """Return the prices above 0 of an hour on demand; reservations of capacity that are used cost nothing more."""
     parts = [part for part in _dimensions(product) if part.get("unit") == "Hrs"]
-    prices = {number_of(part.get("pricePerUnit", {}).get("USD", "0")) for part in parts}
+    prices = {number_of(object_of(part.get("pricePerUnit")).get("USD")) for part in parts}
     return {usd for usd in prices if usd is not None and usd > 0}
 
 
@@ -156,8 +174,8 @@ def _spot(client: Any, wanted: Wanted) -> Found:
     )
     latest: dict[str, tuple[Any, Decimal]] = {}
     for row in (row for page in pages for row in page.get("SpotPriceHistory", [])):
-        zone, at, usd = str(row["AvailabilityZone"]), row["Timestamp"], Decimal(str(row["SpotPrice"]))
-        if zone not in latest or at > latest[zone][0]:
+        zone, at, usd = str(row.get("AvailabilityZone")), row.get("Timestamp"), number_of(row.get("SpotPrice"))
+        if at is not None and usd is not None and (zone not in latest or at > latest[zone][0]):
             latest[zone] = (at, usd)
     if not latest:
         return _one(wanted, set(), _SPOT_SOURCE)

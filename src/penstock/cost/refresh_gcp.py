@@ -14,7 +14,17 @@ from functools import cache
 from typing import Any
 
 from penstock.cost.meters import GCP_METERS, GcpMeter
-from penstock.cost.refreshing import Found, Wanted, ask_json, flat, not_told, number_of, rows_of
+from penstock.cost.refreshing import (
+    MOST_PAGES,
+    Found,
+    Wanted,
+    ask_json,
+    flat,
+    not_told,
+    number_of,
+    rows_of,
+    too_many_pages,
+)
 from penstock.errors import AccessDenied
 
 __all__ = ["URL", "ask_gcp"]
@@ -25,7 +35,6 @@ _SERVICE = "6F81-5844-456A"
 _SOURCE, _METER_SOURCE = "Google Cloud Billing catalog, sum of vCPU, memory and GPU", "Google Cloud Billing catalog"
 _PAGE = "500"
 """SKUs of a page; each takes about a kilobyte."""
-_MOST_PAGES = 400
 _GPUS = {
     "A100": {40: r"Nvidia Tesla A100 GPU", 80: r"Nvidia Tesla A100 80GB GPU"},
     "H100": {80: r"Nvidia H100 80GB GPU"},
@@ -62,7 +71,7 @@ def ask_gcp(wanted: Sequence[Wanted], *, url: str = URL) -> Iterable[Found]:
 
 def _skus(url: str, service: str, headers: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     token = ""
-    for _ in range(_MOST_PAGES):
+    for _ in range(MOST_PAGES):
         query = {"currencyCode": "USD", "pageSize": _PAGE, **({"pageToken": token} if token else {})}
         answer = ask_json(
             f"{url.rstrip('/')}/v1/services/{service}/skus", query=query, headers=headers, of="Google Cloud"
@@ -71,6 +80,7 @@ def _skus(url: str, service: str, headers: Mapping[str, str]) -> Iterable[dict[s
         token = str(answer.get("nextPageToken") or "")
         if not token:
             return
+    raise too_many_pages("Google Cloud's prices")
 
 
 def _headers() -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -20,33 +20,43 @@ from typing import Any
 from urllib.parse import urlencode
 
 from penstock.cost.meters import unit_of
+from penstock.cost.price_fields import can_be_read
 from penstock.cost.price_file import read_price_file
 from penstock.cost.prices import Prices
-from penstock.cost.values import Lifecycle, Machine, PriceRow, Tier
-from penstock.errors import NotOurs, SourceUnavailable
+from penstock.cost.values import Lifecycle, Machine, PriceRow, Tier, in_units
+from penstock.errors import NotOurs, SourceError, SourceUnavailable
 from penstock.files import atomic_write
 from penstock.sources.http.response import retry_after_seconds
 from penstock.sources.patience import MAX_RETRY_AFTER_SECONDS, pause_seconds
 from penstock.sources.stores.lending import NoLender, ask_lender
 
 __all__ = [
+    "MOST_PAGES",
     "Found",
     "Key",
     "Wanted",
     "as_file",
     "ask_json",
+    "believed",
     "can_be_asked",
     "flat",
     "key_of",
     "not_told",
     "number_of",
+    "object_in",
+    "object_of",
     "rows_of",
+    "too_many_pages",
     "wanted_of",
     "write_found",
 ]
 
 HEADER = "# Written by `penstock prices refresh`; rows of your own belong into a file of their own.\n"
 _TRIES = 3
+MOST_PAGES = 400
+"""Of one question: Google's catalog of machines takes some 70."""
+_MOST_DIGITS = 30
+"""Before or behind a number's point."""
 _MOST_BYTES = 32 << 20
 """Of a page of prices: 500 of Google's SKUs take one to two MiB."""
 
@@ -166,7 +176,7 @@ def ask_json(
             problem = str(error)
             continue
         if answer.status == 200:
-            return _object(answer.data, of)
+            return object_in(answer.data, of)
         problem = f"it answered with status {answer.status}"
         if answer.status not in (408, 429) and answer.status < 500:
             break
@@ -177,14 +187,24 @@ def ask_json(
     )
 
 
-def _object(data: bytes, of: str) -> dict[str, Any]:
+def object_in(data: bytes | str, of: str) -> dict[str, Any]:
+    """Read what a seller answered.
+
+    Raises:
+        SourceUnavailable: it is no JSON object.
+    """
     try:
         found = json.loads(data, parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceUnavailable(f"{of} answered with what is no JSON", fix="try later") from error
     if not isinstance(found, dict):
         raise SourceUnavailable(f"{of} answered with what is no list of prices", fix="try later")
     return found
+
+
+def too_many_pages(what: str) -> SourceError:
+    """Return the error of answers that do not end."""
+    return SourceError(f"{what} have more than {MOST_PAGES} pages", fix="report this as a bug")
 
 
 def rows_of(value: object) -> list[dict[str, Any]]:
@@ -192,13 +212,30 @@ def rows_of(value: object) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def object_of(value: object) -> dict[str, Any]:
+    """Return an object that somebody else made; an empty one of what is none."""
+    return value if isinstance(value, dict) else {}
+
+
 def number_of(value: object) -> Decimal | None:
-    """Return a finite number that somebody else made, None of anything else."""
+    """Return a number that somebody else made and that can be reckoned with, None of anything else."""
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    is_usual = number.is_finite() and (not number or abs(number.adjusted()) <= _MOST_DIGITS)
+    return number if is_usual else None
+
+
+def believed(found: Found) -> Found:
+    """Return what a seller told, without a price that a price file cannot have."""
+    if not found.tiers:
+        return found
+    tiers = tuple(Tier(above=in_units(tier.above), price=in_units(tier.price)) for tier in found.tiers)
+    is_lost = any(was.price and not tier.price for was, tier in zip(found.tiers, tiers, strict=True))
+    if is_lost or not can_be_read(found.wanted.item, tiers):
+        return not_told(found.wanted, found.source, "what was told is no price")
+    return replace(found, tiers=tiers)
 
 
 def as_file(found: Iterable[Found], today: date, kept: Iterable[PriceRow] = ()) -> str:

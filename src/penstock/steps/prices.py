@@ -11,7 +11,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from penstock.cost.prices import Prices, load_prices, node_key
-from penstock.cost.refreshing import Found, Key, Wanted, can_be_asked, key_of, wanted_of, write_found
+from penstock.cost.refreshing import Found, Key, Wanted, believed, can_be_asked, key_of, wanted_of, write_found
 from penstock.cost.values import Machine, PriceRow, Tier
 from penstock.errors import ConfigError, SourceError
 from penstock.secrets import redact, redact_values
@@ -190,7 +190,8 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
             fix="see `penstock prices list`; what it lacks is asked for by --item with --provider and --region",
         )
     problems: list[SourceError] = []
-    found = list(_cluster(args)) if args.provider == "own" else list(_asked(wanted, args.endpoint_url, problems))
+    asked = _cluster(args) if args.provider == "own" else _asked(wanted, args.endpoint_url, problems)
+    found = list(map(believed, asked))
     sys.stdout.write(
         _table([("item", "lifecycle", "region", "per", "listed", "now"), *(_news(each, prices) for each in found)])
     )
