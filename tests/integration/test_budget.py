@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 
 from penstock.cli import main
-from penstock.records import AttemptsRecord, CostReport, Evaluation, RunRecord, StepRecord, read_record
+from penstock.records import (
+    AttemptsRecord,
+    CostReport,
+    Evaluation,
+    RunRecord,
+    StepRecord,
+    decode_record,
+    read_record,
+)
 from support.forked import Forked
 from support.images import write_class_folders
 from support.jobs import processes_of, run_until_saved, saved_step
@@ -319,3 +327,25 @@ def test_limits_that_cannot_be_watched_are_refused(
     assert job(*more) == 2
     assert told in capsys.readouterr().err
     assert not s3[1].asked
+
+
+@pytest.mark.parametrize("place", ["folder", "store"])
+def test_steps_that_another_pipeline_does_again_count_each_request_once(
+    s3: tuple[OwnS3, Wire], tmp_path: Path, place: str
+) -> None:
+    server, wire = s3
+    root = str(tmp_path / "runs") if place == "folder" else "s3://bucket/runs"
+    files = ("--manifest", tmp_path / "manifest.parquet", "--plan", tmp_path / "plan.json")
+    source = ("--source", "s3://bucket/data", "--endpoint-url", wire.url, "--task", "images", "--option", "size=16")
+    probe = ("--window-size", "1Mi", "--samples", 8, "--record", tmp_path / "probe.json")
+    for pipeline in (("--run-id", "first"), ("--run-id", "second", "--continue-run", "first")):
+        own = (*files, "--run-root", root, "--run-endpoint-url", wire.url, *pipeline)
+        assert main([str(word) for word in ("list", *source, *own)]) == 0
+        assert main([str(word) for word in ("prefetch", *probe, *own)]) == 0
+    found = []
+    for step in ("list", "prefetch"):
+        key = f"runs/first/records/{step}.json"
+        kept = server.objects[key] if place == "store" else (tmp_path / key).read_bytes()
+        found.append(decode_record(kept, StepRecord, origin=key).meters)
+    told = {kind: sum(each.count(kind).sent for each in found) for kind in ("GET", "PUT", "LIST", "DELETE")}
+    assert {kind: number for kind, number in told.items() if number} == wire.counts()

@@ -126,9 +126,26 @@ class RunRoot:
 
     def keep(self, step: str, record: Record) -> None:
         """Write what a step did; what it had requested for a pipeline before stays counted."""
-        if self._continues and isinstance(record, StepRecord) and (before := self._read(f"{step}.json", StepRecord)):
-            record = msgspec.structs.replace(record, meters=before.meters.plus(record.meters))
+        if self._continues and isinstance(record, StepRecord):
+            record = self._with_earlier(step, record)
         self._write(f"{step}.json", record)
+
+    def _with_earlier(self, step: str, record: StepRecord) -> StepRecord:
+        """Return a record that has what the step did for the pipeline before, too.
+
+        In a folder its requests are counted already, as the files that they are counted in outlive a pipeline there;
+        in a store the one that asks for its record here is not.
+        """
+        before = self._read(f"{step}.json", StepRecord)
+        earlier = Meters() if before is None else before.meters
+        if self.is_local:
+            earlier = earlier.without_traffic()
+        else:
+            asked = RequestCount(
+                kind="GET", purpose="records", sent=1, answers_2xx=int(before is not None), answers_4xx=int(not before)
+            )
+            earlier = earlier.plus(Meters(requests=(asked,)))
+        return msgspec.structs.replace(record, meters=earlier.plus(record.meters))
 
     def publish(self, name: str, data: bytes) -> None:
         """Put a result for people beside the records' folder."""
