@@ -349,3 +349,31 @@ def test_steps_that_another_pipeline_does_again_count_each_request_once(
         found.append(decode_record(kept, StepRecord, origin=key).meters)
     told = {kind: sum(each.count(kind).sent for each in found) for kind in ("GET", "PUT", "LIST", "DELETE")}
     assert {kind: number for kind, number in told.items() if number} == wire.counts()
+
+
+@pytest.mark.parametrize("place", ["folder", "store"])
+def test_what_a_forecast_requests_is_in_the_bill_and_counts_for_the_limits(
+    s3: tuple[OwnS3, Wire], tmp_path: Path, place: str
+) -> None:
+    _, wire = s3
+    root = str(tmp_path / "runs") if place == "folder" else "s3://bucket/runs"
+    run = ("--run-root", root, "--run-endpoint-url", wire.url, "--run-id", "r")
+    files = ("--manifest", tmp_path / "manifest.parquet", "--plan", tmp_path / "plan.json")
+
+    def does(*step: object) -> int:
+        return main([str(word) for word in (*step, *run)])
+
+    source = ("--source", "s3://bucket/data", "--endpoint-url", wire.url, "--task", "images", "--option", "size=16")
+    assert does("list", *source, *files) == 0
+    assert does("forecast", *files, "--probe", "2s", *PRICED) == 0
+    probed = sum(asked.kind == "GET" and asked.key.startswith("data/") for asked in wire.asked)
+    assert probed > 20
+    asked = [each for each in wire.asked if each.kind != "DELETE"]
+    cost = tmp_path / "cost.json"
+    assert does("report", "--html", tmp_path / "report.html", "--cost", cost, *PRICED) == 0
+    lines = {line.what: line.quantity for line in read_record(cost, CostReport).lines if line.unit == "1000 requests"}
+    assert lines["GET and HEAD requests (probe)"] * 1000 == probed
+    assert sum(lines.values()) * 1000 == len(asked)
+
+    assert does("train", *files, "--record", tmp_path / "run.json", "--max-requests", len(asked)) == 77
+    assert sum(each.kind == "GET" and each.key.startswith("data/") for each in wire.asked) == probed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +13,16 @@ from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.options import Option
 from penstock.options.words import as_text
-from penstock.records import ForecastRecord, encode_record, write_record
+from penstock.records import ForecastRecord, StepRecord, encode_record, write_record
 from penstock.report.forecast_page import forecast_page
 from penstock.report.forecast_told import forecast_markdown, forecast_record, forecast_text
+from penstock.steps._shared import common
 from penstock.steps._shared.forecasting import as_planned, forecasts, over_budget
 from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.metering import find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_forecast_metrics
-from penstock.steps._shared.run_root import RunRoot, recorded
+from penstock.steps._shared.run_root import FORECAST_REQUESTS, RunRoot, recorded
 from penstock.steps.options.forecast import ForecastOptions
 from penstock.texts import did_you_mean
 
@@ -33,13 +36,25 @@ def run(args: ForecastOptions) -> int:
     measured = () if args.measured is None else (args.measured, *JobFiles(args.measured).records)
     inputs = (args.manifest, args.plan, *measured, args.prices)
     check_outputs(args.html, args.markdown, args.record, args.probe_record, inputs=inputs)
-    with recorded(args, NAME) as run_root:
+    metering = find_metering(args, NAME, meters=None)
+    with metering.open() as counts, recorded(args, NAME, counts.meter) as run_root:
+        started_at, began = common.now(), time.monotonic()
         # Whoever asks by hand is told to say how fast it computes; a pipeline, which names its run, gets what is known.
         is_of_run = args.own_run is not None
         asked, planned = as_planned(args) if is_of_run else (args, None)
-        found = forecasts(asked, must_compute=not is_of_run)
+        found = forecasts(asked, meter=counts.meter, must_compute=not is_of_run)
         record = forecast_record(found, planned=planned)
         _write(args, found, record, run_root)
+        if run_root is not None:
+            took = StepRecord(
+                step=NAME,
+                started_at=started_at,
+                wall_seconds=time.monotonic() - began,
+                host=common.host_without_device(),
+                meters=metering.total(counts),
+                details={},
+            )
+            run_root.keep(FORECAST_REQUESTS, run_root.counting_itself(took))
     sys.stdout.write(encode_record(record).decode() if args.json else forecast_text(found, planned=planned))
     for told in over_budget(record, args.max_usd):
         sys.stderr.write(f"penstock {NAME}: warning: {told}\n")

@@ -19,7 +19,7 @@ from penstock.observe.attempts import AttemptLog
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.observe.trackers import check_libraries
 from penstock.recipes.registry import build_model, recipe_for
-from penstock.records import RunRecord, StepRecord
+from penstock.records import RunRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared import common
 from penstock.steps._shared.budgeting import RunBooks, check_budget, read_steps, warner
@@ -46,7 +46,7 @@ from penstock.train.result import TrainResult
 from penstock.units import format_bytes, format_seconds
 
 NAME = "train"
-_BEFORE = ("list", "prefetch")
+_BEFORE = ("list", "prefetch", "forecast")
 
 __all__ = ["NAME", "run"]
 
@@ -146,7 +146,7 @@ def _run(
 def _open_books(
     args: TrainOptions, records: RunRecords, run_root: RunRoot | None, metering: Metering, attempts: AttemptLog
 ) -> RunBooks:
-    in_root = [] if run_root is None else [found for step in _BEFORE if (found := run_root.read(step, StepRecord))]
+    in_root = [] if run_root is None else run_root.steps()
     before = [] if run_root is None else [each for step in _BEFORE for each in run_root.attempts(step)]
     return RunBooks(
         records.begun(0),

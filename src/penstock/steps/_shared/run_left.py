@@ -37,7 +37,6 @@ from penstock.steps.options.report import ReportOptions
 __all__ = ["Left", "never_trained", "read_left"]
 
 _STEPS = ("list", "prefetch", "forecast", "train", "evaluate")
-_OTHER_STEPS = ("list", "prefetch")
 
 _SHOWN = 200
 """Characters of what was given that an error shows."""
@@ -150,7 +149,7 @@ def _other_steps(args: ReportOptions, run_root: RunRoot | None) -> Sequence[Step
     paths = [path for path in args.step_record if path is not None]
     if paths or run_root is None:
         return [read_record(path, StepRecord) for path in paths]
-    return [found for step in _OTHER_STEPS if (found := run_root.read(step, StepRecord))]
+    return run_root.steps()
 
 
 def _read_status(text: str) -> dict[str, Any] | None:

@@ -50,6 +50,7 @@ from penstock.steps.options.run_root import RecordedOptions, RunRootOptions
 
 __all__ = [
     "FINAL_FAILURE_SECONDS",
+    "FORECAST_REQUESTS",
     "RunRoot",
     "failure_record",
     "open_run_root",
@@ -61,6 +62,8 @@ FINAL_FAILURE_SECONDS = 3600.0
 
 FIRST_STEP = "list"
 LATER_STEPS = ("prefetch", "forecast", "train", "evaluate")
+FORECAST_REQUESTS = "forecast-requests"
+"""Name of the record of what a forecast requested, beside that of what it found."""
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +196,14 @@ class RunRoot:
             SourceError: the run root could not be read.
         """
         return self._read(f"{step}.json", kind)
+
+    def steps(self) -> list[StepRecord]:
+        """Return what the steps before the training did, those that left a record.
+
+        Raises:
+            SourceError: the run root could not be read.
+        """
+        return [found for name in ("list", "prefetch", FORECAST_REQUESTS) if (found := self.read(name, StepRecord))]
 
     def failure(self, step: str) -> FailureRecord | None:
         """Return why the last attempt of a step failed, None where it did not.

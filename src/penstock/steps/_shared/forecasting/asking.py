@@ -21,7 +21,7 @@ from penstock.options.paths import check_path
 from penstock.options.words import as_text
 from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.report.forecast_beside import format_range
-from penstock.sources import Tariff, find_scheme
+from penstock.sources import RequestMeter, Tariff, find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
 from penstock.steps._shared.forecasting.listed_course import listed_course
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
@@ -44,6 +44,7 @@ _STORES = {"aws": "s3://", "gcp": "gs://", "azure": "az://"}
 def forecasts(
     args: ForecastOptions,
     *,
+    meter: RequestMeter | None = None,
     must_compute: bool = True,
     keeps_at_once: bool = False,
     done_share: float = 1.0,
@@ -52,6 +53,7 @@ def forecasts(
     """Return a forecast for each node.
 
     Args:
+        meter: counts the requests of a listing and a probe.
         must_compute: refuse where it is not known how long an epoch computes; else that is taken to be nothing.
         keeps_at_once: the window is that of a cache, which keeps from the first byte on.
         done_share: of all epochs, that is done by when the run ends.
@@ -67,11 +69,12 @@ def forecasts(
     prices = load_prices(args.prices, today=args.today or datetime.now(UTC).date())
     check_region(args.price_region, prices)
     measured = measured_by(args.measured)
-    data = asked_data(args)
+    meter = meter or RequestMeter()
+    data = asked_data(args, meter)
     demand = demand_on(data, args, measured, must_compute=must_compute)
     nodes = _nodes(args, prices)
     if args.probe:
-        measured = _probed(args, data)
+        measured = _probed(args, data, meter)
     demand = replace(demand, again_share=measured.again_share, done_share=done_share)
     demand = replace(demand, noted=(*demand.noted, *noted))
     link = _link(args, measured)
@@ -240,10 +243,11 @@ def _check_network(nodes: list[Node], link: Link, prices: Prices) -> None:
             )
 
 
-def _probed(args: ForecastOptions, data: Data) -> Measured:
+def _probed(args: ForecastOptions, data: Data, meter: RequestMeter) -> Measured:
     if args.rate:
         raise ConfigError("--rate states what the link does, and --probe measures it", fix="leave one of them out")
-    record = probe(data, args.manifest, args.plan, seconds=args.probe, most_bytes=args.probe_bytes)
+    most_bytes = args.probe_bytes
+    record = probe(data, args.manifest, args.plan, seconds=args.probe, most_bytes=most_bytes, meter=meter)
     if args.probe_record is not None:
         write_record(args.probe_record, record)
     return rate_of(record)

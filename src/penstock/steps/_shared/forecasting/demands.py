@@ -16,7 +16,7 @@ from penstock.manifest import ManifestReader, SourceSpec
 from penstock.options.source import AccessOptions
 from penstock.options.words import as_words
 from penstock.records import ClassSize
-from penstock.sources import ObjectInfo, archived_told, open_source, sizes_by_class
+from penstock.sources import ObjectInfo, RequestMeter, archived_told, open_source, sizes_by_class
 from penstock.steps._shared.common import source_from
 from penstock.steps._shared.forecasting.measured import Measured
 from penstock.steps.options.forecast import ForecastOptions
@@ -91,15 +91,18 @@ def check_data(args: ForecastOptions) -> None:
             raise ConfigError(f"{name} says nothing of {way}", fix=f"leave it out, or give {' or '.join(ways_of_it)}")
 
 
-def asked_data(args: ForecastOptions) -> Data:
+def asked_data(args: ForecastOptions, meter: RequestMeter) -> Data:
     """Return what is read, before it is known how long that computes.
+
+    Args:
+        meter: counts the requests of a listing.
 
     Raises:
         ConfigError: it is not said in how many objects.
         PenstockError: the source, the manifest or the plan cannot be read.
     """
     if args.manifest is None:
-        return asyncio.run(_listed(args)) if args.uri else _stated(args)
+        return asyncio.run(_listed(args, meter)) if args.uri else _stated(args)
     demand = demand_of(
         args.manifest, args.plan, window_bytes=args.window_size or 0, epochs=args.epochs, compute_seconds=0.0
     )
@@ -173,11 +176,11 @@ def _stated(args: ForecastOptions) -> Data:
     return Data(demand=demand, source=None)
 
 
-async def _listed(args: ForecastOptions) -> Data:
+async def _listed(args: ForecastOptions, meter: RequestMeter) -> Data:
     found: list[ObjectInfo] = []
     spec = source_from(args.uri, args)
     began = time.monotonic()
-    with contextlib.closing(open_source(spec, purpose="listing")) as source:
+    with contextlib.closing(open_source(spec, meter=meter, purpose="listing")) as source:
         async for page in source.list_objects():
             found += page
     took = time.monotonic() - began

@@ -19,18 +19,27 @@ from penstock.window.probing import Range, Speed, probe_link, ranges_of
 __all__ = ["probe"]
 
 
-def probe(data: Data, manifest: Path | None, plan: Path | None, *, seconds: float, most_bytes: int) -> StepRecord:
+def probe(
+    data: Data,
+    manifest: Path | None,
+    plan: Path | None,
+    *,
+    seconds: float,
+    most_bytes: int,
+    meter: RequestMeter,
+) -> StepRecord:
     """Read from a dataset's source for some seconds.
 
     Args:
         manifest: of what is read; None reads the objects that were listed.
         plan: None reads its extents as they lie.
+        meter: counts the requests; the record has what it counted.
 
     Raises:
         PenstockError: it could not be read.
     """
     assert data.source is not None
-    started_at, began, meter = common.now(), time.monotonic(), RequestMeter()
+    started_at, began = common.now(), time.monotonic()
     ranges = _listed(data) if manifest is None else _of_manifest(manifest, plan)
     with contextlib.closing(ranges):
         speed = asyncio.run(_measure(data.source, meter, ranges, seconds=seconds, most_bytes=most_bytes))
