@@ -63,8 +63,11 @@ def test_an_inspection_tells_none(
 
 def test_prices_tell_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prices = tmp_path / "prices.yaml"
-    row = {"item": "g5.xlarge", "unit": "hour", "price": 1, "source": SIGNED}
+    row = {"item": "g5.xlarge", "unit": "hour", "price": 1, "source": SIGNED, "as_of": "2025-01-01"}
     prices.write_text(json.dumps({"prices": [row]}))
+    for more in ((), ("--verbose",)):
+        assert main(["prices", "check", "--prices", str(prices), "--item", "g5.xlarge", *more]) == 0
+        check(capsys.readouterr().out)
     for form in ((), ("--json",)):
         assert main(["prices", "list", "--prices", str(prices), "--item", "g5.xlarge", *form]) == 0
         check(capsys.readouterr().out)

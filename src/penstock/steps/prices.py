@@ -94,11 +94,11 @@ def _as_json(row: PriceRow) -> dict[str, object]:
 def _check(args: PricesOptions, prices: Prices, rows: Sequence[PriceRow], today: date) -> int:
     """Tell what is old, and what is of no use; whoever gave a file that makes no sense was told by now."""
     for text in _useless(prices, rows):
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(redact(f"{text}\n"))
     old = [row for row in rows if _age_days(row, today) > args.max_age]
     undated = sum(row.as_of is None for row in rows)
     for text in _rows_told(old, today) if args.verbose else _sources_told(old, rows, today):
-        sys.stdout.write(f"old: {text}\n")
+        sys.stdout.write(redact(f"old: {text}\n"))
     parts = [counted(len(rows), "price"), f"{len(old):,} older than {args.max_age} days"]
     parts += [f"{undated:,} without a date"] if undated else []
     more = [f"`penstock prices refresh` asks for {sum(map(can_be_asked, old)):,} of them anew"] if old else []
