@@ -66,9 +66,11 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
 
     config = Config(connect_timeout=10, read_timeout=30, retries={"max_attempts": 3, "mode": "standard"})
 
+    session = boto3.Session()  # of its own: the usual one keeps what credentials it found before
+
     @cache  # one takes a tenth of a second to make
     def client(service: str, region: str) -> Any:
-        return boto3.client(service, region_name=region, endpoint_url=url, config=config)  # type: ignore[call-overload]
+        return session.client(service, region_name=region, endpoint_url=url, config=config)  # type: ignore[call-overload]
 
     @cache
     def products(service: str, filters: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
+import boto3
 import pytest
 
 from penstock.cli import main
@@ -228,7 +229,8 @@ def test_one_seller_that_does_not_answer_leaves_what_the_others_tell(
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # which keeps the credentials that it found before
+    found_before = boto3.Session(aws_access_key_id="nobody", aws_secret_access_key="nothing")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", found_before)
     into = tmp_path / "found.yaml"
     with serve_recorded(_azure) as server:
         monkeypatch.setattr("penstock.cost.refresh_azure.URL", f"{server.url}/api")
