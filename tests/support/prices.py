@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,9 +11,11 @@ from penstock.cost import Prices, load_prices
 from penstock.cost.price_file import PriceFile, decode_price_file
 from penstock.yaml_files import mapping_of
 
-__all__ = ["TODAY", "decoded", "listed", "without", "written"]
+__all__ = ["TODAY", "Told", "decoded", "listed", "without", "written"]
 
 TODAY = date(2026, 11, 21)
+Told = Callable[..., tuple[int, str, str]]
+"""Calls ``penstock prices``: exit status, what it wrote, and its errors."""
 
 
 def decoded(text: str) -> PriceFile:

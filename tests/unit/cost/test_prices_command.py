@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,11 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 import boto3
 import pytest
 
-from penstock.cli import main
 from penstock.cost import CostSetting, bill, load_prices
 from penstock.records import Host
-from support.prices import TODAY
+from support.prices import TODAY, Told
 from support.recorded import Answer, Asked, Recorded, serve_recorded
 from support.runs import make_run
-
-Told = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        code = main(["prices", *map(str, words), "--today", TODAY.isoformat()])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_prices_are_listed(told: Told, tmp_path: Path) -> None:
@@ -285,12 +273,7 @@ def test_google_machines_cost_the_sum_of_their_parts(told: Told, monkeypatch: py
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorded]:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+def aws(aws_credentials: None) -> Iterator[Recorded]:
     with serve_recorded(_aws) as server:
         yield server
 

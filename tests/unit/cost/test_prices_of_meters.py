@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from penstock.cli import main
 from penstock.cost import load_prices
 from penstock.cost.meters import METERS
-from support.prices import TODAY
+from support.prices import TODAY, Told
 from support.recorded import Answer, Asked, Recorded, serve_recorded
 
-Told = Callable[..., tuple[int, str, str]]
 PRICES = load_prices(today=TODAY)
 BY_HAND = (
     *(r"s3-(intelligent-)?retrieval", r"(gcs|azure)-retrieval", r"(gcs-|azure-)?transfer-same-region"),  # free
     *("transfer-gateway", "transfer-cloudfront", "transfer-accelerate", r"fsx-.*", "gcs-transfer-cross-region"),
 )
 """Of the big three's, what refreshing does not ask for."""
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        code = main(["prices", *map(str, words), "--today", TODAY.isoformat()])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_every_price_beside_nodes_is_asked_for_or_known_not_to_be() -> None:
@@ -109,12 +98,7 @@ def _aws(asked: Asked) -> Answer:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorded]:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+def aws(aws_credentials: None) -> Iterator[Recorded]:
     with serve_recorded(_aws) as server:
         yield server
 

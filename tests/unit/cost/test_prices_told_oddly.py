@@ -55,13 +55,8 @@ def _product(attributes: Any, dimensions: Any) -> dict[str, Any]:
     ],
 )
 def test_aws_products_of_other_shapes_are_no_prices(
-    told: Told, products: list[Any] | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    told: Told, aws_credentials: None, products: list[Any] | None, tmp_path: Path
 ) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     texts = [each if isinstance(each, str) else json.dumps(each) for each in products] if products else products
     body = json.dumps({"FormatVersion": "aws_v1", "PriceList": texts}).encode()
     words = ["--provider", "aws", "--region", "us-east-1", "--item", "transfer-internet"]

@@ -65,5 +65,5 @@ def step_within(files: JobFiles, args: JobOptions, attempts: AttemptLog, step: s
         stopping.calm()
         raise watch.ended.error(
             f"{watch.ended.what}: `{step}` did not come to its end",
-            fix="run the same command with more of them to go on",
+            fix="run the same command with a larger limit to go on",
         ) from None
