@@ -65,8 +65,8 @@ def old_told(used: Iterable[Rate], today: date) -> str:
     if not told:
         return ""
     return (
-        f"Prices older than {STALE_AFTER_DAYS} days may be wrong: {told}. `penstock prices refresh` asks for those of "
-        "nodes anew; a price file (--prices) gives others."
+        f"Prices older than {STALE_AFTER_DAYS} days may be wrong: {told}. `penstock prices refresh` asks for most "
+        "anew; a price file (--prices) gives others."
     )
 
 

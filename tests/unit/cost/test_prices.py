@@ -316,7 +316,6 @@ def test_old_prices_are_told() -> None:
     used = [PRICES.node("g5.xlarge"), PRICES.requests("s3", "get"), PRICES.node("g6.xlarge"), PRICES.node("g5.xlarge")]
     assert old_told(used, date(2027, 6, 1)) == (
         "Prices older than 180 days may be wrong: s3-get: 335 days (as of 2026-07-01); g5.xlarge, g6.xlarge: 243 days "
-        "(as of 2026-10-01). `penstock prices refresh` asks for those of nodes anew; a price file (--prices) gives "
-        "others."
+        "(as of 2026-10-01). `penstock prices refresh` asks for most anew; a price file (--prices) gives others."
     )
     assert old_told(used, date(2026, 11, 28)) == ""
