@@ -48,12 +48,10 @@ class GetPrice:
 
 def get_price(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize] | None = None) -> GetPrice:
     """Return what a GET costs at a source, on average of the classes of storage that its objects lie in."""
-    scheme = find_scheme(spec.uri)
-    server = scheme.asked_server(spec) or ""
-    payee, tariff = scheme.payee(spec.uri, server), scheme.tariff_at(server)
+    payee, tariff = find_scheme(spec.uri).charged(spec)
     if payee == "nobody":
         return GetPrice(0.0, "requests are not billed here")
-    if payee == "unknown" or tariff is None:
+    if tariff is None:
         return GetPrice(None, "what requests cost here is not known")
     try:
         rates, classes = load_prices(today=today), classes_of(tariff, sizes or {})
@@ -68,10 +66,8 @@ def get_price(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize] | No
 
 def retrieval_usd(spec: SourceSpec, today: date, sizes: Mapping[str, ClassSize], read_bytes: float) -> float | None:
     """Return what reading so much of a source once costs besides requests; None where a class of it has no price."""
-    scheme = find_scheme(spec.uri)
-    server = scheme.asked_server(spec) or ""
-    tariff = scheme.tariff_at(server)
-    if tariff is None or scheme.payee(spec.uri, server) != "own":
+    _, tariff = find_scheme(spec.uri).charged(spec)
+    if tariff is None:
         return 0.0
     rates, usd = load_prices(today=today), 0.0
     for each in classes_of(tariff, sizes):
@@ -88,11 +84,9 @@ def advise_on_classes(
     spec: SourceSpec, objects: Sequence[ObjectInfo], sizes: Mapping[str, ClassSize], today: date
 ) -> tuple[str, ...]:
     """Say what reading classes of storage costs besides requests, and what cannot be read before it is restored."""
-    scheme, archived = find_scheme(spec.uri), archived_told(objects)
+    archived, (_, tariff) = archived_told(objects), find_scheme(spec.uri).charged(spec)
     told = [f"{archived[0].upper()}{archived[1:]}: restore them, or leave them out when listing."] if archived else []
-    server = scheme.asked_server(spec) or ""
-    tariff = scheme.tariff_at(server)
-    if tariff is None or scheme.payee(spec.uri, server) != "own":
+    if tariff is None:
         return tuple(told)
     return (*told, *classes_told(sizes, tariff, load_prices(today=today), region=spec.text("region")))
 

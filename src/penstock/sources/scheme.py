@@ -208,6 +208,12 @@ class Scheme:
         host = host_of(server) if server else ""
         return next((tariff for end, tariff in self.others.items() if host.endswith(end)), self.tariff)
 
+    def charged(self, spec: SourceSpec) -> tuple[Payee, Tariff | None]:
+        """Return who charges for what is read of a source, and what is billed, where that is its own and known."""
+        server = self.asked_server(spec) or ""
+        payee = self.payee(spec.uri, server)
+        return payee, self.tariff_at(server) if payee == "own" else None
+
 
 def check_options(scheme: Scheme, spec: SourceSpec) -> None:
     """Refuse options that mean nothing for a source, or are not of their kind.

@@ -248,15 +248,13 @@ def _place_spec(args: PackOptions) -> SourceSpec:
 
 def _price(place: SourceSpec, what: str, unit: str, today: date, *, of: int = 1) -> float | None:
     """Return what something costs at a place: 0 where nobody is paid, None where it is not known."""
-    scheme = find_scheme(place.uri)
-    server = scheme.asked_server(place) or ""
-    payee, tariff = scheme.payee(place.uri, server), scheme.tariff_at(server)
+    payee, tariff = find_scheme(place.uri).charged(place)
     if payee == "nobody":
         return 0.0
-    if tariff is None or payee != "own" or not getattr(tariff, what):
+    item = getattr(tariff, what) if tariff is not None else ""
+    if not item:
         return None
     try:
-        item = getattr(tariff, what)
         return float(load_prices(today=today).find(item, unit=unit, region=place.text("region")).usd) / of
     except ConfigError:
         return None

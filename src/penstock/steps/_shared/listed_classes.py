@@ -49,10 +49,8 @@ def archived_notes(source: ObjectSource) -> list[str]:
 
 def held_in(info: ManifestInfo) -> list[str]:
     """Say what of a listing lies in which class of storage, and what reading it costs beside requests."""
-    scheme, sizes = find_scheme(info.source.uri), info.storage_classes
-    server = scheme.asked_server(info.source) or ""
-    tariff, is_own = scheme.tariff_at(server), scheme.payee(info.source.uri, server) == "own"
-    if not sizes or tariff is None or not is_own or not any(map(tariff.retrieval_of, sizes)):
+    sizes, (_, tariff) = info.storage_classes, find_scheme(info.source.uri).charged(info.source)
+    if not sizes or tariff is None or not any(map(tariff.retrieval_of, sizes)):
         return [held_told(sizes)] if sizes else []
     from penstock.cost.prices import load_prices  # here: most listings do without
     from penstock.cost.storage_classes import classes_told
