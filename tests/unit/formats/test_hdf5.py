@@ -33,16 +33,17 @@ Make = Callable[[Any], Any]
 class Ranges(InLoop):
     """In a loop of this module's, so that no file takes processes of its own."""
 
-    loop = asyncio.new_event_loop()
-
 
 @pytest.fixture(scope="module", autouse=True)
 def processes_are_kept() -> Iterator[None]:
+    """Set up anew whenever a worker comes back to this module: another may have taken some of its tests."""
+
     async def kept() -> Any:
         made = kept_readers()
         await made.__aenter__()
         return made
 
+    Ranges.loop = asyncio.new_event_loop()
     held = Ranges.loop.run_until_complete(kept())
     yield
     Ranges.loop.run_until_complete(held.__aexit__(None, None, None))
