@@ -4,6 +4,10 @@ Rows are an estimate by list prices, not an invoice: ``x_Origin`` says so. A lin
 the format allows no cost to be unknown; whoever writes the file tells of them. What is null is null because nobody
 knows it or there is none: invoices, sub accounts, commitments, capacity reservations. Source of the rules: the FOCUS
 specification 1.2, https://focus.finops.org/focus-specification/v1-2/, which ``focus_rules`` checks.
+
+Text that a spreadsheet would take for a formula has an apostrophe before it, as OWASP advises
+(https://owasp.org/www-community/attacks/CSV_Injection), though the format would have text as it was: names of others
+run nothing where the file is opened. Numbers have none, and tags are JSON, which begins with a brace.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from penstock.cost.focus_values import TOGETHER
+from penstock.cost.focus_values import NUMBERS, TOGETHER
 from penstock.cost.region_names import REGION_NAMES
 from penstock.cost.storage_lines import CHECKPOINTS
 from penstock.cost.values import in_money, in_units
@@ -62,6 +66,8 @@ _BY_ITEM = (
     (r"(s3|ec2|aws|transfer|fsx|gp2|gp3|io1|io2)\b|[a-z]+\d+[a-z]*\.\w", "aws"),
 )
 """Whose items are, in bills that do not say it."""
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""Beginnings of what spreadsheets reckon with, those of full width too."""
 _UNITS = {
     "hour": "Hours",
     "GiB": "GiB",
@@ -121,7 +127,7 @@ def as_focus(runs: Sequence[FocusRun], *, account: str, tags: Mapping[str, str])
     written = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     written.writeheader()
     for each in runs:
-        written.writerows(focus_rows(each, account=account, tags=tags))
+        written.writerows(map(_without_formulas, focus_rows(each, account=account, tags=tags)))
     return text.getvalue()
 
 
@@ -139,6 +145,13 @@ def tags_of(run: RunRecord, tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a run's rows: what they are given, and what the run says of itself."""
     own = {"run_id": run.run_id, "task": run.task, "model": run.model, "user": run.user}
     return {**tags, **{f"{TAG_PREFIX}{key}": value for key, value in own.items() if value}}
+
+
+def _without_formulas(row: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: f"'{value}" if value.startswith(_FORMULA) and name not in NUMBERS else value
+        for name, value in row.items()
+    }
 
 
 def kind_of_line(line: CostLine) -> str:

@@ -7,11 +7,12 @@ a short name. ``alone: true`` leaves Penstock's own prices out. A file with one 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.cost.price_fields import (
     DISCOUNT,
@@ -28,7 +29,7 @@ from penstock.cost.price_fields import (
 from penstock.cost.values import Discount, Exchange, Machine, PriceRow, Tier, tiers_of
 from penstock.errors import ConfigError, RecordError
 from penstock.records.telling import what_it_is
-from penstock.texts import did_you_mean
+from penstock.texts import counted, did_you_mean
 from penstock.yaml_files import MOST_BYTES, mapping_of, read_text
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ __all__ = ["PriceFile", "decode_price_file", "read_price_file"]
 
 _WANTED = "pass a price file: YAML with a section such as prices (docs/cost.md)"
 _HOURS_PER_YEAR = Decimal(8760)
+_MOST_SHOWN = 20
+"""Rows that cannot be read, beside the first."""
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +92,7 @@ def decode_price_file(root: yaml.MappingNode | None, name: str, *, is_own: bool)
         is_own: it is somebody's own, which comes before Penstock's.
 
     Raises:
-        ConfigError: something in it makes no sense; the message names the line.
+        ConfigError: something in it makes no sense; the message names the lines of all rows that do not.
     """
     if root is None:
         raise ConfigError(f"{name} is empty", fix=_WANTED)
@@ -108,16 +113,16 @@ def decode_price_file(root: yaml.MappingNode | None, name: str, *, is_own: bool)
     defaults = reading.fields_of(root, FILE, "the file", leaving=SECTIONS)
     reading.defaults = defaults
     reading.sources = reading.names_of(root)
-    rows = [reading.price(node) for node in reading.rows(root, "prices")]
-    rows += [reading.own(node) for node in reading.rows(root, "own")]
-    _refuse_twice(rows)
-    return PriceFile(
-        machines=tuple(reading.machine(node) for node in reading.rows(root, "machines")),
-        prices=tuple(rows),
-        discounts=tuple(reading.discount(node) for node in reading.rows(root, "discounts")),
-        exchange=tuple(reading.exchange(node) for node in reading.rows(root, "exchange")),
+    found = PriceFile(
+        machines=reading.each(root, "machines", reading.machine),
+        prices=(*reading.each(root, "prices", reading.price), *reading.each(root, "own", reading.own)),
+        discounts=reading.each(root, "discounts", reading.discount),
+        exchange=reading.each(root, "exchange", reading.exchange),
         is_alone=bool(defaults.get("alone")),
     )
+    _refuse_wrong(reading.problems)
+    _refuse_twice(found.prices)
+    return found
 
 
 class _Reading:
@@ -127,6 +132,7 @@ class _Reading:
         self.name, self.is_own = name, is_own
         self.defaults: dict[str, Any] = {}
         self.sources: dict[str, str] = {}
+        self.problems: list[ConfigError] = []
 
     def place(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"
@@ -148,6 +154,16 @@ class _Reading:
                     each, f"a row of {section} is no mapping", "write it like {item: g5.xlarge, price: 1}"
                 )
         return list(node.value)
+
+    def each(self, root: yaml.MappingNode, section: str, read: Callable[[yaml.MappingNode], Row]) -> tuple[Row, ...]:
+        """Read the rows of a section; the problems of those that make no sense are kept, and the others read on."""
+        found = []
+        for node in self.rows(root, section):
+            try:
+                found.append(read(node))
+            except ConfigError as error:
+                self.problems.append(error)
+        return tuple(found)
 
     def names_of(self, root: yaml.MappingNode) -> dict[str, str]:
         import yaml
@@ -266,7 +282,20 @@ class _Reading:
         )
 
 
-def _refuse_twice(rows: list[PriceRow]) -> None:
+def _refuse_wrong(problems: Sequence[ConfigError]) -> None:
+    """Raise the first problem, which names the others; nothing where there are none."""
+    if not problems:
+        return
+    first, *others = problems
+    if not others:
+        raise first
+    shown = "; ".join(each.what for each in others[:_MOST_SHOWN])
+    more = f"; {len(others) - _MOST_SHOWN} more" if len(others) > _MOST_SHOWN else ""
+    told = f"{first.what}, and {counted(len(others), 'other row')} cannot be read ({shown}{more})"
+    raise ConfigError(told, fix=first.fix, about=first.about)
+
+
+def _refuse_twice(rows: Sequence[PriceRow]) -> None:
     seen: dict[tuple[object, ...], PriceRow] = {}
     for row in rows:
         key = (row.item, row.unit, row.provider, row.region, row.to_region, row.lifecycle, row.as_of)

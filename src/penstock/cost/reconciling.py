@@ -14,7 +14,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from penstock.cost.export_columns import ExportColumns, columns_for, kind_of
 from penstock.errors import RecordError
 from penstock.texts import printable
 
-__all__ = ["Theirs", "read_exports"]
+__all__ = ["Theirs", "read_export", "together"]
 
 _BATCH_ROWS = 8192
 _MOST_USD = 10**15
@@ -59,7 +59,6 @@ class _Sums:
     other_usd: Decimal = Decimal(0)
     untagged_usd: Decimal = Decimal(0)
     num_rows: int = 0
-    titles: dict[str, None] = field(default_factory=dict)
 
     def add(self, value: str, usd: Decimal, what: str) -> None:
         if not value:
@@ -70,40 +69,47 @@ class _Sums:
             self.other_usd += usd
 
 
-def read_exports(paths: Sequence[Path], *, tag_key: str, values: Sequence[str]) -> Theirs:
-    """Sum up exports by the values of a tag.
+def read_export(path: Path, *, tag_key: str, values: Sequence[str]) -> Theirs:
+    """Sum up an export by the values of a tag.
 
     Args:
         values: those that are asked for.
 
     Raises:
-        RecordError: a file cannot be read or is no such export; the message names the row.
+        RecordError: the file cannot be read or is no such export; the message names the row.
     """
     sums = _Sums(by_tag={value: defaultdict(Decimal) for value in values})
-    for path in paths:
-        _read(path, tag_key, sums)
+    with _rows_of(path, tag_key) as (columns, rows):
+        try:
+            for row in rows:
+                sums.num_rows += 1
+                if usd := _usd(row, columns):
+                    what = kind_of(_text(row, columns.service), _text(row, columns.kind))
+                    sums.add(_tag(row, columns, tag_key), usd, printable(what))
+        except ValueError as error:
+            raise RecordError(f"{path}, row {sums.num_rows}: {error}", fix=_WANTED, about=str(path)) from error
     return Theirs(
         by_tag={value: dict(found) for value, found in sums.by_tag.items()},
         other_usd=sums.other_usd,
         untagged_usd=sums.untagged_usd,
         num_rows=sums.num_rows,
-        title=" and ".join(sums.titles),
+        title=columns.title,
     )
 
 
-def _read(path: Path, tag_key: str, sums: _Sums) -> None:
-    number = 0
-    with _rows_of(path, tag_key) as (columns, rows):
-        sums.titles[columns.title] = None
-        try:
-            for row in rows:
-                number += 1
-                if usd := _usd(row, columns):
-                    what = kind_of(_text(row, columns.service), _text(row, columns.kind))
-                    sums.add(_tag(row, columns, tag_key), usd, printable(what))
-        except ValueError as error:
-            raise RecordError(f"{path}, row {number}: {error}", fix=_WANTED, about=str(path)) from error
-    sums.num_rows += number
+def together(exports: Sequence[Theirs]) -> Theirs:
+    """Return the sums of several exports by the same values of a tag; of one at least."""
+    by_tag: dict[str, dict[str, Decimal]] = {value: defaultdict(Decimal) for value in exports[0].by_tag}
+    for value, sums in by_tag.items():
+        for what, usd in (each for export in exports for each in export.by_tag[value].items()):
+            sums[what] += usd
+    return Theirs(
+        by_tag={value: dict(found) for value, found in by_tag.items()},
+        other_usd=sum((each.other_usd for each in exports), Decimal(0)),
+        untagged_usd=sum((each.untagged_usd for each in exports), Decimal(0)),
+        num_rows=sum(each.num_rows for each in exports),
+        title=" and ".join(dict.fromkeys(each.title for each in exports)),
+    )
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from penstock.errors import ConfigError, RecordError
+from penstock.errors import ConfigError, PenstockError, RecordError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from penstock.report.comparing import Compared, compared_rows, named, scored, warnings_of
@@ -13,6 +14,7 @@ from penstock.report.comparing_costs import cost_rows, cost_table
 from penstock.secrets import redact
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.problems import kept, raise_told
 from penstock.steps._shared.run_bills import check_same_run
 from penstock.steps.options.compare import CompareOptions
 from penstock.texts import columns_of, printable
@@ -23,12 +25,15 @@ __all__ = ["NAME", "run"]
 
 
 def run(args: CompareOptions) -> int:
-    """Compare."""
+    """Compare; a run that cannot be read is left out, told, and the command's failure."""
     paths = (*args.runs, *args.run)
     if len(paths) < 2:
         raise ConfigError("fewer than two runs to compare", fix="name two or more")
     check_outputs(args.html, inputs=[path for run in paths for path in (run, *JobFiles(run).records)])
-    runs = named([_read(path) for path in paths])
+    problems: list[PenstockError] = []
+    runs = named(_read_each(paths, problems))
+    if len(runs) < 2:
+        raise_told(problems, step=NAME)
     with_scores, costs = scored(runs), cost_table(runs)
     tasks = {each.scores.task for each in with_scores}
     if len(tasks) > 1:
@@ -47,7 +52,17 @@ def run(args: CompareOptions) -> int:
         sys.stdout.write(redact(columns_of([("", *(each.label for each in runs)), *cost_rows(runs)])))
     if args.html is not None:
         sys.stdout.write(f"page {args.html}\n")
+    raise_told(problems, step=NAME)
     return 0
+
+
+def _read_each(paths: Sequence[Path], problems: list[PenstockError]) -> list[Compared]:
+    """Read runs; the problem of one that cannot be read is put beside those that there are."""
+    found = []
+    for path in paths:
+        with kept(problems, RecordError, about=str(path)):
+            found.append(_read(path))
+    return found
 
 
 def _read(path: Path) -> Compared:

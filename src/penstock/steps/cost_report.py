@@ -10,13 +10,14 @@ from pathlib import Path
 
 from penstock.cost.focus import TAG_PREFIX, FocusRun
 from penstock.cost.focus_rules import violations
-from penstock.cost.reconciling import read_exports
-from penstock.errors import ConfigError, RecordError
+from penstock.cost.reconciling import Theirs, read_export, together
+from penstock.errors import ConfigError, PenstockError, RecordError
 from penstock.secrets import redact
 from penstock.steps._shared.bill_tables import bills_by_tag, reconciled, summed_up
 from penstock.steps._shared.focus_file import write_focus
 from penstock.steps._shared.outputs import check_outputs
-from penstock.steps._shared.run_bills import files_of, places_of, read_bill
+from penstock.steps._shared.problems import kept, raise_told
+from penstock.steps._shared.run_bills import files_of, places_of, read_bills
 from penstock.steps.options.cost_report import CostReportOptions
 from penstock.texts import counted, printable
 
@@ -28,7 +29,7 @@ _SHOWN = 20
 
 
 def run(args: CostReportOptions) -> int:
-    """Sum up, or check."""
+    """Sum up, or check; what cannot be read is left out, told, and the command's failure."""
     named = (*args.runs, *args.run)
     if not named and not args.runs_under and args.check is None:
         raise ConfigError("no run is named", fix="name one or more, or --runs-under a folder, or a file to --check")
@@ -38,25 +39,33 @@ def run(args: CostReportOptions) -> int:
     if args.check is not None:
         check_outputs(args.focus, inputs=[args.check])
         _check(args.check)
-    places = places_of(named, args.runs_under)
+    problems: list[PenstockError] = []
+    places = places_of(named, args.runs_under, problems)
     read = [path for place in places for path in files_of(place)]
     check_outputs(args.focus, inputs=[*read, args.check, *args.reconcile])
-    found = _each_once(places, [read_bill(place, endpoint_url=args.run_endpoint_url) for place in places])
-    runs = list(found.values())
+    found = _each_once(read_bills(places, endpoint_url=args.run_endpoint_url, problems=problems))
+    runs, without = list(found.values()), _without(problems)
     if runs:
-        sys.stdout.write(redact(summed_up(found)))
-    if args.focus is not None:
-        _write_focus(args, runs, tags)
-    if args.reconcile:
-        _reconcile(args, runs, tags)
+        sys.stdout.write(redact(summed_up(found, without=without)))
+    if args.focus is not None and (runs or not problems):
+        with kept(problems, RecordError):
+            _write_focus(args, runs, tags, without=without)
+    if args.reconcile and (runs or not problems):
+        with kept(problems, ConfigError):
+            _reconcile(args, runs, tags, problems)
+    raise_told(problems, step=NAME)
     return 0
 
 
-def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> dict[str, FocusRun]:
+def _without(problems: Sequence[PenstockError]) -> str:
+    return f", without what could not be read ({counted(len(problems), 'error')})" if problems else ""
+
+
+def _each_once(bills: Mapping[str, FocusRun]) -> dict[str, FocusRun]:
     """Return the bills by their places, without copies; tell of these, and of runs of one id whose bills differ."""
     found: dict[str, list[tuple[str, FocusRun]]] = {}
     left: dict[str, FocusRun] = {}
-    for place, each in zip(places, bills, strict=True):
+    for place, each in bills.items():
         seen = found.setdefault(each.run.run_id, [])
         copied = next((other for other, same in seen if same.cost == each.cost), None)
         if seen:
@@ -70,7 +79,7 @@ def _each_once(places: Sequence[str], bills: Sequence[FocusRun]) -> dict[str, Fo
     return left
 
 
-def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:
+def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str], *, without: str) -> None:
     assert args.focus is not None
     num_rows = write_focus(args.focus, runs, account=args.billing_account, tags=tags)
     left = Counter(line for each in runs for line in each.cost.unpriced)
@@ -78,10 +87,13 @@ def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mappin
         lines = (f"{line} (of {counted(number, 'run')})" for line, number in left.items())
         told = printable(redact("; ".join(lines)))
         sys.stderr.write(f"penstock {NAME}: warning: not in the file, for want of a price: {told}\n")
-    sys.stdout.write(f"FOCUS 1.2: {counted(num_rows, 'row')} in {args.focus}\n")
+    sys.stdout.write(f"FOCUS 1.2: {counted(num_rows, 'row')} in {args.focus}{without}\n")
 
 
-def _reconcile(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:
+def _reconcile(
+    args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str], problems: list[PenstockError]
+) -> None:
+    """Set what can be read of the exports beside the bills; the problems of others are put beside those of runs."""
     ours = bills_by_tag(runs, tag_key=args.tag_key, tags=tags)
     if not ours:
         raise ConfigError(
@@ -89,8 +101,13 @@ def _reconcile(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[
             fix=f"name runs, and a --tag-key of theirs: {TAG_PREFIX}run_id, {TAG_PREFIX}user, {TAG_PREFIX}task, "
             f"{TAG_PREFIX}model or one that --tag gives",
         )
-    theirs = read_exports(args.reconcile, tag_key=args.tag_key, values=list(ours))
-    sys.stdout.write(redact(reconciled(ours, theirs, tag_key=args.tag_key)))
+    theirs: list[Theirs] = []
+    for path in args.reconcile:
+        with kept(problems, RecordError):
+            theirs.append(read_export(path, tag_key=args.tag_key, values=list(ours)))
+    if theirs:
+        told = reconciled(ours, together(theirs), tag_key=args.tag_key, without=_without(problems))
+        sys.stdout.write(redact(told))
 
 
 def _check(path: Path) -> None:

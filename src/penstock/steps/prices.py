@@ -15,6 +15,7 @@ from penstock.cost.refreshing import Found, Key, Wanted, believed, can_be_asked,
 from penstock.cost.values import Machine, PriceRow, Tier
 from penstock.errors import ConfigError, SourceError
 from penstock.secrets import redact, redact_values
+from penstock.steps._shared.problems import raise_told
 from penstock.steps.options.prices import PricesOptions
 from penstock.texts import counted, did_you_mean
 
@@ -205,10 +206,7 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
         if not each.tiers and each.why:
             what = f"{each.wanted.item} ({each.wanted.lifecycle})"
             sys.stderr.write(f"penstock prices: no price of {what} in {_where(each.wanted)}: {each.why}\n")
-    for problem in problems[1:]:
-        sys.stderr.write(f"penstock prices: {problem}\n")
-    if problems:
-        raise problems[0]
+    raise_told(problems, step=NAME)
     if not _num_told(found):
         raise SourceError("nobody told a price of what was asked for", fix="see the lines above; the list is as it was")
     return 0

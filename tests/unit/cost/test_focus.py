@@ -19,8 +19,9 @@ from penstock.cli import main
 from penstock.cost import load_prices
 from penstock.cost.focus import ORIGIN, FocusRun, as_focus
 from penstock.cost.focus_rules import violations
-from penstock.cost.focus_values import ALLOWED, FOCUS_COLUMNS, MANDATORY, NEVER_NULL, TOGETHER
+from penstock.cost.focus_values import ALLOWED, FOCUS_COLUMNS, MANDATORY, NEVER_NULL, NUMBERS, TOGETHER
 from penstock.cost.model import bill
+from penstock.cost.reconciling import read_export
 from penstock.cost.setting import CostSetting
 from penstock.records import ClassSize, DatasetSize, Host, Meters, Saves, write_record
 from penstock.steps._shared.pipeline_output import bill_metrics
@@ -478,7 +479,35 @@ def test_what_a_record_says_of_itself_steers_no_terminal_and_makes_no_line(
         said = capsys.readouterr()
         assert not {"\x1b", "\u202e"} & {*said.out, *said.err}
         assert "\nuser root" not in said.out + said.err
+        if "--focus" in words:
+            num_rows = len(rows_of(csv_file.read_text()))
+            assert f"FOCUS 1.2: {num_rows} rows in {csv_file}" in said.out
         assert "\\x1b[2J" in said.out
     csv_file.write_text(f"Billed\x1b[2J{csv_file.read_text()}")
     assert main(["cost-report", "--check", str(csv_file)]) == 70
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("before", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＠"])
+def test_what_others_named_is_no_formula_of_a_spreadsheet(tmp_path: Path, before: str) -> None:
+    name = f'{before}HYPERLINK("http://x","a")'
+    host = Host(num_cpus=4, device="", num_devices=0, instance_type="g5.xlarge", region=name, zone=name)
+    each = focus_run(run_id=name, user=name, task=name, host=host)
+    own = tmp_path / "own.yaml"
+    own.write_text("prices:\n- {item: '=1+1', unit: hour, price: 1, source: '@SUM(A1)'}\n")
+    setting = replace(SETTING, instance_type="=1+1")
+    cost = bill(each.run, steps=[], evaluation=None, prices=load_prices(own), setting=setting)
+    text = as_focus([FocusRun(run=each.run, cost=cost)], account=name, tags={name: name})
+    assert broken(text) == []
+    rows = rows_of(text)
+    for row in rows:
+        for column, value in row.items():
+            assert column in NUMBERS or not value.startswith(tuple("=+-@\t\r\n＝＠")), (column, value)
+        assert row["ResourceId"] == row["BillingAccountId"] == f"'{name}"
+        assert json.loads(row["Tags"]) == {name: name, **dict.fromkeys(
+            ("penstock_run_id", "penstock_task", "penstock_user"), name), "penstock_model": each.run.model}  # fmt: skip
+    assert {"'=1+1", "s3-get"} <= {row["SkuId"] for row in rows}
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == cost.total_usd
+    (tmp_path / "focus.csv").write_text(text, newline="")
+    theirs = read_export(tmp_path / "focus.csv", tag_key="penstock_run_id", values=[name])
+    assert sum(theirs.by_tag[name].values()) == cost.total_usd

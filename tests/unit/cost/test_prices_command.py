@@ -87,6 +87,14 @@ def test_a_check_tells_what_is_old_and_what_is_wrong(told: Told, tmp_path: Path)
     code, out, err = told("check", "--prices", tmp_path / "bad.yaml")
     assert (code, out) == (70, "")
     assert "bad.yaml:2: price is 'much'" in err
+    (tmp_path / "bad.yaml").write_text(
+        "prices:\n- {item: x, unit: hour, price: NaN}\n- {item: y, unit: hour, price: 1}\n"
+        "- {item: z, unit: hours, price: 1}\ndiscounts:\n- {items: x, percent: -5}\n"
+    )
+    code, out, err = told("check", "--prices", tmp_path / "bad.yaml")
+    assert (code, out, len(err.splitlines())) == (70, "", 1)
+    for problem in ("bad.yaml:2: price is 'NaN'", "bad.yaml:4: unit is 'hours'", "bad.yaml:6: percent is '-5'"):
+        assert err.count(problem) == 1
 
 
 def _azure(asked: Asked) -> Answer:

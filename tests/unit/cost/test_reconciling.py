@@ -21,7 +21,7 @@ import pytest
 
 from penstock.cli import main
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.cost.reconciling import read_exports
+from penstock.cost.reconciling import read_export, together
 from penstock.errors import RecordError
 from penstock.records import write_record
 from support.runs import make_run
@@ -85,7 +85,7 @@ def test_rows_are_summed_by_tag_and_by_what_they_are_for(tmp_path: Path, name: s
         in_parquet(path, rows, tags=tags, cost=cost)
     else:
         path.write_bytes(gzip.compress(as_csv(rows)) if name.endswith(".gz") else as_csv(rows))
-    found = read_exports([path], tag_key="penstock_run_id", values=["one", "two"])
+    found = read_export(path, tag_key="penstock_run_id", values=["one", "two"])
     database = "Amazon RDS" if rows is FOCUS else "AmazonRDS"
     assert found.by_tag == {"one": {"Compute": Decimal("1.5"), database: Decimal("0.25")}, "two": {}}
     assert (found.other_usd, found.untagged_usd) == (7, 3)
@@ -96,7 +96,7 @@ def test_rows_are_summed_by_tag_and_by_what_they_are_for(tmp_path: Path, name: s
 def test_tags_are_read_as_json_however_it_is_written(tmp_path: Path, key: str) -> None:
     told = [json.dumps({key: "one"}), json.dumps({key: "one"}, ensure_ascii=False).replace("/", "\\/")]
     (tmp_path / "x.csv").write_bytes(as_csv([{**FOCUS[0], "Tags": each} for each in told]))
-    found = read_exports([tmp_path / "x.csv"], tag_key=key, values=["one"])
+    found = read_export(tmp_path / "x.csv", tag_key=key, values=["one"])
     assert found.by_tag["one"] == {"Compute": 3}
 
 
@@ -104,7 +104,7 @@ def test_a_tag_without_a_value_is_none(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(as_csv([{**FOCUS[0], "Tags": '{"team": null, "user:team": "one"}'}]))
     in_parquet(tmp_path / "x.parquet", [{**FOCUS[0], "Tags": '{"team": null}'}], tags="Tags", cost="BilledCost")
     paths = [tmp_path / "x.csv", tmp_path / "x.parquet"]
-    found = read_exports(paths, tag_key="team", values=["one"])
+    found = together([read_export(path, tag_key="team", values=["one"]) for path in paths])
     assert (found.by_tag["one"], found.other_usd, found.untagged_usd) == (
         {"Compute": Decimal("1.5")},
         0,
@@ -115,7 +115,8 @@ def test_a_tag_without_a_value_is_none(tmp_path: Path) -> None:
 def test_files_of_an_export_add_up(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / f"{number}.csv").write_bytes(as_csv(CUR))
-    found = read_exports(sorted(tmp_path.iterdir()), tag_key="penstock_run_id", values=["one"])
+    read = [read_export(path, tag_key="penstock_run_id", values=["one"]) for path in sorted(tmp_path.iterdir())]
+    found = together(read)
     assert found.by_tag["one"]["Compute"] == 3
     assert found.title == "AWS CUR"
 
@@ -145,7 +146,7 @@ def test_what_is_no_export_is_refused(tmp_path: Path, name: str, data: bytes | N
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(RecordError) as refused:
-        read_exports([path], tag_key="penstock_run_id", values=["one"])
+        read_export(path, tag_key="penstock_run_id", values=["one"])
     assert told in refused.value.what
     assert str(path) in refused.value.what
 
@@ -153,8 +154,8 @@ def test_what_is_no_export_is_refused(tmp_path: Path, name: str, data: bytes | N
 _READ = """
 import re, sys
 from pathlib import Path
-from penstock.cost.reconciling import read_exports
-found = read_exports([Path(sys.argv[1])], tag_key="penstock_run_id", values=["one"])
+from penstock.cost.reconciling import read_export, together
+found = read_export(Path(sys.argv[1]), tag_key="penstock_run_id", values=["one"])
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(found.num_rows, int(peak[1]) * 1024)
 """
@@ -227,3 +228,43 @@ def test_a_bill_that_lacks_prices_is_not_told_to_be_less(tmp_path: Path, capsys:
     sums = next(line.split() for line in told.splitlines() if line.startswith("none "))
     assert "$0.00" not in sums
     assert sums.count("–") == 5  # nothing of it has a price, and nobody is told to have run it
+
+
+def test_what_cannot_be_read_of_many_hides_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = tmp_path / "runs"
+    for name in ("one", "two", "cut", "other"):
+        each = focus_run(run_id=name)
+        (runs / name).mkdir(parents=True)
+        write_record(runs / name / "run.json", each.run)
+        write_record(runs / name / "cost.json", each.cost)
+    (runs / "cut" / "cost.json").write_bytes((runs / "cut" / "cost.json").read_bytes()[:40])
+    write_record(runs / "other" / "cost.json", focus_run(run_id="one").cost)
+    exports = [tmp_path / name for name in ("good.csv", "bad.csv", "none.csv")]
+    exports[0].write_bytes(as_csv(FOCUS))
+    exports[1].write_bytes(as_csv([*FOCUS, {**FOCUS[0], "BilledCost": "x"}]))
+    words = ["cost-report", "--runs-under", str(runs), "--runs-under", str(tmp_path / "nowhere")]
+    words += [word for path in exports for word in ("--reconcile", str(path))]
+    assert main([*words, "--focus", str(tmp_path / "focus.csv")]) == 70
+    said = capsys.readouterr()
+    assert "total of 2 runs: $" in said.out
+    assert "in " + str(tmp_path / "focus.csv") + ", without what could not be read (3 errors)" in said.out
+    assert "FOCUS, 5 rows, without what could not be read (5 errors)" in said.out
+    assert "$1.75" in said.out
+    lines = said.err.splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith("penstock cost-report: error: ") for line in lines)
+    for place in (runs / "cut", runs / "other", tmp_path / "nowhere", *exports[1:]):
+        assert sum(str(place) in line for line in lines) == 1, place
+    with (tmp_path / "focus.csv").open(newline="") as file:
+        assert {row["ResourceId"] for row in csv.DictReader(file)} == {"one", "two"}
+
+    paths = [str(runs / name) for name in ("one", "cut", "two", "other")]
+    assert main(["compare", *paths]) == 70
+    said = capsys.readouterr()
+    assert "USD, total" in said.out
+    assert [str(runs / "cut") in said.err, str(runs / "other") in said.err, len(said.err.splitlines())] == [
+        True
+    ] * 2 + [2]
+    assert main(["compare", *paths[:2]]) == 70
+    said = capsys.readouterr()
+    assert (said.out, str(runs / "cut") in said.err) == ("", True)

@@ -19,8 +19,12 @@ _HEADS = ("run", "user", "task", "month", "time", "USD", "an epoch", "1,000 samp
 _DASH = "–"
 
 
-def summed_up(found: Mapping[str, FocusRun]) -> str:
-    """Return a row a run, by its place, then the sums."""
+def summed_up(found: Mapping[str, FocusRun], *, without: str = "") -> str:
+    """Return a row a run, by its place, then the sums.
+
+    Args:
+        without: what of them is told to lack.
+    """
     runs = list(found.values())
     has_co2 = any(each.cost.co2 for each in runs)
     told = [(*_cells(each), *([_co2(each)] if has_co2 else [])) for each in runs]
@@ -31,7 +35,7 @@ def summed_up(found: Mapping[str, FocusRun]) -> str:
         for each in runs:
             groups[key(each)].append(each)
         lines += [f"{word} {printable(name)}: {_sum(group)}\n" for name, group in sorted(groups.items())]
-    lines.append(f"total of {counted(len(runs), 'run')}: {_sum(runs)}\n")
+    lines.append(f"total of {counted(len(runs), 'run')}: {_sum(runs)}{without}\n")
     return "".join(lines)
 
 
@@ -49,8 +53,14 @@ def bills_by_tag(
     return found
 
 
-def reconciled(ours: Mapping[str, Mapping[str, Sequence[CostLine]]], theirs: Theirs, *, tag_key: str) -> str:
-    """Return a table of what bills have and what exports have, by tag and by what it is for."""
+def reconciled(
+    ours: Mapping[str, Mapping[str, Sequence[CostLine]]], theirs: Theirs, *, tag_key: str, without: str = ""
+) -> str:
+    """Return a table of what bills have and what exports have, by tag and by what it is for.
+
+    Args:
+        without: what either is told to lack.
+    """
     rows: list[tuple[str, ...]] = [(tag_key, "for", "bill", "export", "difference", "")]
     for value, own in ours.items():
         other = theirs.by_tag.get(value, {})
@@ -58,7 +68,7 @@ def reconciled(ours: Mapping[str, Mapping[str, Sequence[CostLine]]], theirs: The
         rows.append(_compared(value, "all", every, sum(other.values(), Decimal(0))))
         names = sorted({*(name for name, lines in own.items() if any(line.usd != 0 for line in lines)), *other})
         rows += [_compared("", name, own.get(name), other.get(name)) for name in names]
-    lines = [f"{theirs.title}, {counted(theirs.num_rows, 'row')}\n", columns_of(rows)]
+    lines = [f"{theirs.title}, {counted(theirs.num_rows, 'row')}{without}\n", columns_of(rows)]
     lines += [
         f"{printable(value)}: nothing of the export has this tag\n" for value in ours if not theirs.by_tag.get(value)
     ]

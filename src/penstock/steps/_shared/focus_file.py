@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -37,4 +38,4 @@ def write_focus(
             fix="make their reports again; a record that was changed by hand cannot be used",
         )
     atomic_write(path, text.encode())
-    return text.count("\n") - 1
+    return sum(1 for _ in csv.DictReader(StringIO(text, newline="")))

@@ -7,13 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 
 from penstock.cost.focus import FocusRun, as_focus
-from penstock.errors import ObjectNotFound, RecordError
+from penstock.errors import ObjectNotFound, PenstockError, RecordError, SourceError
 from penstock.records import CostReport, RunRecord, decode_record, read_record
 from penstock.sources import is_local, open_blobs
 from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.problems import kept
 from penstock.steps._shared.run_figures import TOO_LARGE, untrue
 
-__all__ = ["check_same_run", "files_of", "places_of", "read_bill"]
+__all__ = ["check_same_run", "files_of", "places_of", "read_bill", "read_bills"]
 
 _ROUNDED = Decimal("0.000001")
 """USD that a bill of an earlier version may be off by, whose sums were rounded."""
@@ -22,21 +23,18 @@ _COST, _TRAINED = "cost.json", "records/train.json"
 """Where a run root has them."""
 
 
-def places_of(runs: Sequence[str], under: Sequence[Path]) -> tuple[str, ...]:
+def places_of(runs: Sequence[str], under: Sequence[Path], problems: list[PenstockError]) -> tuple[str, ...]:
     """Return the places of runs, each once: those named, then those with a bill in some folders.
 
-    Raises:
-        RecordError: a folder is none, or no run with a bill is in it.
+    Args:
+        problems: where that of a folder is put that is none, or that no run with a bill is in.
     """
     found = [run if not is_local(run) else str(Path(run.removeprefix("file://")).absolute()) for run in runs]
     for folder in under:
         inside = sorted(_runs_in(folder))
         if not inside:
-            raise RecordError(
-                f"no run with a bill is in {folder}",
-                fix="name a folder that runs are in, each with its run.json and cost.json",
-                about=str(folder),
-            )
+            told, fix = f"no run with a bill is in {folder}", "name a folder that runs are in, each with its run.json"
+            problems.append(RecordError(told, fix=f"{fix} and cost.json", about=str(folder)))
         found += [str(place.absolute()) for place in inside]
     return tuple(dict.fromkeys(found))
 
@@ -51,6 +49,21 @@ def files_of(place: str) -> tuple[Path, ...]:
     """Return the files that are read of a run, which nobody may write over; none of one in a store."""
     folder = Path(place)
     return (folder, *JobFiles(folder).records, folder / _TRAINED) if is_local(place) else ()
+
+
+def read_bills(
+    places: Sequence[str], *, endpoint_url: str | None, problems: list[PenstockError]
+) -> dict[str, FocusRun]:
+    """Read runs and their bills; give those that can be read, by their places.
+
+    Args:
+        problems: where that of a run is put that cannot be read.
+    """
+    found = {}
+    for place in places:
+        with kept(problems, RecordError, SourceError, about=place):
+            found[place] = read_bill(place, endpoint_url=endpoint_url)
+    return found
 
 
 def read_bill(place: str, *, endpoint_url: str | None) -> FocusRun:
