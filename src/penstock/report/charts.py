@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -46,6 +47,7 @@ MAX_NAME = 18
 
 _INK, _GRID, _MUTED, _BLUE, _ORANGE, *_ = THEME
 _WIDTH_INCHES, CHART_INCHES = 5.4, 3.3
+_SVG_DPI = 72
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -256,13 +258,14 @@ def panels(
         mpl.rcdefaults()
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": f"penstock-{name}"})
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+        figure = Figure(figsize=(width_inches, height_inches), dpi=_SVG_DPI)
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
         for axes, draw in zip(figure.subplots(len(draws), sharex=True, squeeze=False)[:, 0], draws, strict=True):
             axes.patch.set_visible(False)
             axes.tick_params(length=3)
             draw(axes)
+        ConstrainedLayoutEngine().execute(figure)  # as its layout this would draw all of it once more, for nothing
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None})
     return to_inline_svg(written.getvalue(), name=f"chart-{name}", title=title, description=description)
