@@ -272,41 +272,40 @@ def _serve(listener: socket.socket) -> None:
 
     global _address
     _address = listener.getsockname()
-    while listener in select.select([listener, 0], [], [])[0]:
-        told, _ = listener.accept()
-        request, files, _, _ = socket.recv_fds(told, _MOST_BYTES, 3)
-        if not os.fork():
-            listener.close()
-            _keep(json.loads(request), files, told)
-        for file in files:
-            os.close(file)
-        told.close()
-        _reap()
+    running: dict[int, tuple[int, socket.socket]] = {}
+    while 0 not in (ready := select.select([listener, 0, *running], [], [])[0]):
+        for end in running.keys() & set(ready):
+            _tell(end, *running.pop(end))
+        if listener in ready:
+            told, _ = listener.accept()
+            request, files, _, _ = socket.recv_fds(told, _MOST_BYTES, 3)
+            child = os.fork()
+            if not child:
+                _leave(listener, told, running)
+                _become(json.loads(request), files)
+            for file in files:
+                os.close(file)
+            running[os.pidfd_open(child)] = child, told
+            with contextlib.suppress(OSError):  # who asked may have been killed
+                told.send(b"%d" % child)
 
 
-def _reap() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
-def _keep(asked: dict[str, Any], files: Sequence[int], told: socket.socket) -> NoReturn:
-    """Fork the process that was asked for, and tell its id and its exit code."""
-    child = os.fork()
-    if not child:
-        told.close()
-        _become(asked, files)
-    for file in files:
-        os.close(file)
-    os.setsid()  # a signal to the group is not for this one
-    with contextlib.suppress(OSError):  # who asked may have been killed
-        told.send(b"%d" % child)
+def _tell(end: int, child: int, told: socket.socket) -> None:
+    """Tell the exit code of a process that has ended."""
+    os.close(end)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(OSError):
         told.send(b"%d" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
+    told.close()
+
+
+def _leave(listener: socket.socket, told: socket.socket, running: Mapping[int, tuple[int, socket.socket]]) -> None:
+    """Close what is of the process that forks, and of others that it has forked."""
+    listener.close()
+    told.close()
+    for end, (_, other) in running.items():
+        os.close(end)
+        other.close()
 
 
 def _become(asked: dict[str, Any], files: Sequence[int]) -> NoReturn:
