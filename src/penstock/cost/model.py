@@ -168,12 +168,11 @@ def _explain(book: Book, traffic: Meters, monthly_usd: Decimal | None) -> None:
     regions = sorted({rate.region for rate in book.used} - {"", ANYWHERE})
     if setting.region is None and regions:
         book.assume(f"No region was named: prices are those of {', '.join(regions)}.")
-    elif setting.region is not None:
-        for rate in book.used:
-            if rate.region not in ("", ANYWHERE, setting.region, rate.wanted_region):
-                book.warn(
-                    f"There is no price of {rate.item} for {setting.region}: that of {rate.region} "
-                    f"({format_usd(rate.usd)} per {rate.unit}) is used."
-                )
+    for rate in book.used:
+        if rate.wanted_region and rate.region not in ("", ANYWHERE, rate.wanted_region):
+            book.warn(
+                f"There is no price of {rate.item} for {rate.wanted_region}: that of {rate.region} "
+                f"({format_usd(rate.usd)} per {rate.unit}) is used."
+            )
     if told := old_told(book.used, book.prices.today):
         book.warn(told)

@@ -247,6 +247,17 @@ def test_price_of_another_region_is_warned_of() -> None:
     assert not any("eu-west-3" in warning for warning in _bill(make_run()).warnings)
 
 
+@pytest.mark.parametrize("region", ["us-east-1", None])
+def test_price_of_another_region_than_a_step_s_node_was_in_is_warned_of(region: str | None) -> None:
+    """Whatever region the training's node was in: the very one whose price is taken, or an unknown one."""
+    trained = Host(num_cpus=4, device="g", num_devices=1, instance_type="g5.xlarge", region=region)
+    listed_on = Host(num_cpus=2, device="cpu", num_devices=0, instance_type="m5.large", region="eu-west-1")
+    report = _bill(make_run(host=trained), steps=[make_list_step(host=listed_on)])
+    assert _line(report, "m5.large").region == "us-east-1"
+    [told] = [warning for warning in report.warnings if "m5.large" in warning]
+    assert told.startswith("There is no price of m5.large for eu-west-1: that of us-east-1")
+
+
 @pytest.mark.parametrize("source", ["/data", "file:///data", "FILE:///data"])
 def test_a_local_source_costs_neither_requests_nor_transfer(source: str) -> None:
     report = _bill(make_run(config={"source": source}), transfer="internet", put_requests=3)
