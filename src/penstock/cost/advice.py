@@ -154,7 +154,7 @@ def _on(case: Case, machine: Machine, rate: float) -> Iterator[CostAdvice]:
     """Advise on a kind of node where it has a price."""
     other = case.other
     try:
-        price = case.market.prices.node(machine.name, region=other.link.region).usd
+        price = case.market.prices.node(machine.name, region=other.market.region).usd
     except ConfigError:
         return
     node = replace(other.node, usd_per_hour=price * case.num_nodes)

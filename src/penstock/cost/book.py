@@ -53,14 +53,15 @@ class Book:
             region: where it is looked for; None takes the bill's.
             lifecycle: of a node; None takes the bill's.
         """
-        setting, to_region = self.setting, ""
+        setting = self.setting
         region = region or setting.region
-        if between:
-            region, to_region = between[0] or region, between[1]
         is_node = unit == "hour" and not item.endswith("-hour")
         lifecycle = ((lifecycle or setting.lifecycle) if is_node else None) or "on-demand"
         try:
-            rate = self.prices.find(item, unit=unit, region=region, to_region=to_region, lifecycle=lifecycle)
+            if between:
+                rate = self.prices.between(item, unit=unit, region=between[0] or None, to_region=between[1])
+            else:
+                rate = self.prices.find(item, unit=unit, region=region, lifecycle=lifecycle)
         except ConfigError as error:
             self.warn(f"{error.what[0].upper()}{error.what[1:]}: what it is for is not in the total. {error.fix}.")
             return None
@@ -92,9 +93,10 @@ class Book:
         *,
         is_priced: bool = True,
         between: tuple[str, str] | None = None,
+        region: str | None = None,
     ) -> None:
         """Append a line, with the price of an item where there is one; one a tier, where it has tiers."""
-        rate = self.find(item, unit, between=between) if is_priced else None
+        rate = self.find(item, unit, between=between, region=region) if is_priced else None
         if rate is None:
             self.add_unpriced(item, unit, what, quantity)
         else:

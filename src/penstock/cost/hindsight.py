@@ -56,7 +56,7 @@ def in_hindsight(
     if feed is None:
         return cost
     node, market = _node(cost, run, prices, setting), _market(run, prices, setting)
-    link = _link(feed, setting)
+    link = _link(run, feed, setting)
     demand = _demand(run, feed, class_sizes(run, market.tariff))
     other = forecast_ways(demand, link, node, _places(run), market)
     measured = _as_it_went(cost, run, feed, demand, link, node, market)
@@ -91,9 +91,10 @@ def _demand(run: RunRecord, feed: MeasuredFeed, sizes: Mapping[str, ClassSize]) 
     )
 
 
-def _link(feed: MeasuredFeed, setting: CostSetting) -> Link:
+def _link(run: RunRecord, feed: MeasuredFeed, setting: CostSetting) -> Link:
     told = "as it was measured" if feed.rate_is_measured else "as the run got it on average"
-    return Link(bytes_per_second=feed.rate_bytes_per_second, told=told, path=setting.transfer, region=setting.region)
+    region = str(run.config.get("region") or "") or None
+    return Link(bytes_per_second=feed.rate_bytes_per_second, told=told, path=setting.transfer, region=region)
 
 
 def _node(cost: CostReport, run: RunRecord, prices: Prices, setting: CostSetting) -> Node:

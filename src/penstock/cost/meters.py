@@ -3,7 +3,7 @@
 Each has one table, by item. Sources: usage types of S3,
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/aws-usage-report-understand.html, and of EBS, VPC and transfer as
 AWS's Price List has them; SKUs of Google's Cloud Billing catalog; meters of Azure's retail prices. What stands in no
-table (FSx, CloudFront, what is free) has no price that one question finds.
+table is free.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AWS_METERS", "AZURE_METERS", "GCP_METERS", "METERS", "AwsMeter", "AzureMeter", "GcpMeter", "unit_of"]
+__all__ = [
+    "AWS_METERS",
+    "AZURE_METERS",
+    "GCP_METERS",
+    "METERS",
+    "AwsMeter",
+    "AzureMeter",
+    "GcpMeter",
+    "continent_of",
+    "edge_of",
+    "unit_of",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +32,10 @@ class AwsMeter:
 
     Attributes:
         unit: of the list's rows.
-        usage: the usage type behind its region's prefix, as a regular expression.
+        usage: the usage type behind its region's prefix, as a regular expression; ``EDGE`` in it stands for what
+            CloudFront calls the part of the world.
         family: product family that is asked for, where the service has too many products; empty for all.
+        attributes: of the product, which must be so too, as regular expressions; one that it lacks is ``N/A``.
         is_tiered: the row has all tiers; others have the first price above 0.
         free_gib: of a month that are free besides, which the service's own tiers do not say.
     """
@@ -31,6 +44,7 @@ class AwsMeter:
     service: str
     usage: str
     family: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
     is_tiered: bool = False
     free_gib: int = 0
 
@@ -41,7 +55,7 @@ class GcpMeter:
 
     Attributes:
         service: its id.
-        description: of the SKU, as a regular expression of all of it.
+        description: of the SKU, as a regular expression of all of it; ``CONTINENT`` in it stands for the region's.
         is_global: sold at one price everywhere.
     """
 
@@ -53,7 +67,11 @@ class GcpMeter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureMeter:
-    """A meter of Azure's retail prices."""
+    """A meter of Azure's retail prices.
+
+    Attributes:
+        meter: its name, as a regular expression of all of it.
+    """
 
     unit: str
     service: str
@@ -67,8 +85,19 @@ _S3_CLASSES = {"": "", "intelligent-": "INT-", "ia-": "SIA-", "onezone-ia-": "ZI
 _VOLUMES = ("gp2", "gp3", "io2", "st1")
 
 
-def _s3(unit: str, usage: str) -> AwsMeter:
-    return AwsMeter(unit=unit, service="AmazonS3", usage=usage)
+def _s3(unit: str, usage: str, operation: str = "") -> AwsMeter:
+    attributes = (("operation", operation),) if operation else ()
+    return AwsMeter(unit=unit, service="AmazonS3", usage=usage, attributes=attributes)
+
+
+def _deep_archive(unit: str, usage: str) -> AwsMeter:
+    return AwsMeter(unit=unit, service="AmazonS3GlacierDeepArchive", usage=usage)
+
+
+def _lustre(throughput: str) -> AwsMeter:
+    """Return the meter of an SSD file system; scratch ones are not sold by their throughput."""
+    kind = (("fileSystemType", "Lustre"), ("storageType", "SSD"), ("throughputCapacity", throughput))
+    return AwsMeter(unit=_GIB_MONTH, service="AmazonFSx", usage=".*", family="Storage", attributes=kind)
 
 
 def _volume(unit: str, usage: str, family: str) -> AwsMeter:
@@ -97,6 +126,16 @@ AWS_METERS = {
     "s3-onezone-ia": _s3(_GIB_MONTH, "TimedStorage-ZIA-ByteHrs"),
     "s3-glacier-ir": _s3(_GIB_MONTH, "TimedStorage-GIR-ByteHrs"),
     "s3-express": _s3(_GIB_MONTH, "TimedStorage-XZ-ByteHrs"),
+    "s3-glacier": _s3(_GIB_MONTH, "TimedStorage-GlacierByteHrs"),
+    "s3-glacier-restore-expedited": _s3(_GIB, "Expedited-Retrieval-Bytes"),
+    "s3-glacier-restore-expedited-request": _s3(_REQUESTS, "Requests-Tier6"),
+    "s3-glacier-restore-standard": _s3(_GIB, "Standard-Retrieval-Bytes", "RestoreObject"),
+    "s3-glacier-restore-standard-request": _s3(_REQUESTS, "Requests-Tier3", "RestoreObject"),
+    "s3-deep-archive": _deep_archive(_GIB_MONTH, "TimedStorage-GDA-ByteHrs"),
+    "s3-deep-archive-restore-standard": _s3(_GIB, "Standard-Retrieval-Bytes", "DeepArchiveRestoreObject"),
+    "s3-deep-archive-restore-standard-request": _deep_archive(_REQUESTS, "Requests-GDA-Tier3"),
+    "s3-deep-archive-restore-bulk": _s3(_GIB, "Bulk-Retrieval-Bytes", "DeepArchiveRestoreObject"),
+    "s3-deep-archive-restore-bulk-request": _deep_archive(_REQUESTS, "Requests-GDA-Tier5"),
     **{name: _volume(_GIB_MONTH, f"VolumeUsage.{name}", "Storage") for name in _VOLUMES},
     "gp3-iops": _volume("IOPS-month", "VolumeP-IOPS.gp3", "System Operation"),
     "io2-iops": _volume("IOPS-month", "VolumeP-IOPS.io2", "System Operation"),
@@ -111,7 +150,33 @@ AWS_METERS = {
     "transfer-cross-zone-in": _moved("DataTransfer-Regional-Bytes"),
     "transfer-cross-region": _moved(r"[A-Z]+\d?-AWS-Out-Bytes"),
     "transfer-internet": _moved("DataTransfer-Out-Bytes", is_tiered=True, free_gib=100),
+    "transfer-accelerate": _moved("DataTransfer-Out-ABytes-T1"),  # by edges of the US, Europe and Japan
+    "transfer-cloudfront": AwsMeter(
+        unit=_GIB, service="AmazonCloudFront", usage="EDGE-DataTransfer-Out-Bytes", family="Data Transfer",
+        is_tiered=True, free_gib=1024,
+    ),
+    "fsx-lustre-scratch": _lustre("N/A"),
+    **{f"fsx-lustre-persistent-{mb_s}": _lustre(rf"{mb_s}\b.*") for mb_s in (125, 250, 500, 1000)},
+}  # fmt: skip
+_EDGES = {
+    "us": "US",
+    "ca": "CA",
+    "mx": "US",
+    "eu": "EU",
+    "il": "EU",
+    "me": "ME",
+    "af": "ZA",
+    "sa": "SA",
+    "ap-northeast-1": "JP",
+    "ap-northeast-3": "JP",
+    "ap-south": "IN",
+    "ap-southeast-2": "AU",
+    "ap-southeast-4": "AU",
+    "ap": "AP",
 }
+"""What CloudFront calls parts of the world, by what regions there begin with."""
+_CONTINENTS = {"us-": "Northern America", "northamerica-": "Northern America", "europe-": "Europe", "asia-": "Asia"}
+"""What Google calls continents, by what regions there begin with."""
 
 _GCS, _GCE = "95FF-2EF5-5EA1", "6F81-5844-456A"
 _PLACE = r"(?!.*region)[^()]+"
@@ -146,6 +211,9 @@ GCP_METERS = {
         unit=_GIB, service=_GCS, description=r"Download Worldwide Destinations \(excluding Asia & Australia\)",
         is_global=True,
     ),
+    "gcs-transfer-cross-region": GcpMeter(
+        unit=_GIB, service=_GCS, description="Network Data Transfer GCP Inter Region within CONTINENT", is_global=True
+    ),
     **{
         f"pd-{name}": GcpMeter(unit=_GIB_MONTH, service=_GCE, description=rf"{word} PD Capacity(?: in .+)?")
         for name, word in (("standard", "Storage"), ("balanced", "Balanced"), ("ssd", "SSD backed"))
@@ -175,6 +243,10 @@ AZURE_METERS = {
     "azure-cold-retrieval": _blob(_GIB, "Cold LRS Data Retrieval"),
     "azure-archive": _blob(_GIB_MONTH, "Archive LRS Data Stored"),
     "azure-archive-write": _blob(_REQUESTS, "Archive LRS Write Operations"),
+    "azure-archive-restore-standard": _blob(_GIB, "Archive Data Retrieval"),
+    "azure-archive-restore-standard-request": _blob(_REQUESTS, "Archive Read Operations"),
+    "azure-archive-restore-high": _blob(_GIB, "(?:Archive )?Priority Data Retrieval"),
+    "azure-archive-restore-high-request": _blob(_REQUESTS, "(?:Archive )?Priority Read Operations"),
     "azure-transfer-internet": AzureMeter(
         unit=_GIB, service="Bandwidth", product="Rtn Preference: MGN", meter="Standard Data Transfer Out",
         is_tiered=True,
@@ -200,3 +272,17 @@ def unit_of(item: str, provider: str) -> str | None:
     """Return what an item's price is per, where one question finds it; None of nodes and of all else."""
     meter = METERS.get(provider, {}).get(item)
     return None if meter is None else meter.unit
+
+
+def edge_of(region: str) -> str:
+    """Return what CloudFront calls the part of the world that a region of AWS is in; empty where that is not known."""
+    return _of_longest(_EDGES, region)
+
+
+def continent_of(region: str) -> str:
+    """Return what Google calls the continent that its region is in; empty where that is not known."""
+    return _of_longest(_CONTINENTS, region)
+
+
+def _of_longest(names: Mapping[str, str], region: str) -> str:
+    return max(((begin, name) for begin, name in names.items() if region.startswith(begin)), default=("", ""))[1]

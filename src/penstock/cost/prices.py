@@ -8,7 +8,6 @@ future.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -18,10 +17,10 @@ from pathlib import Path
 
 from penstock.cost.price_file import PriceFile, decode_price_file, read_price_file
 from penstock.cost.rating import best_of, rate_of
+from penstock.cost.unpriced import no_item, not_between
 from penstock.cost.values import Lifecycle, Machine, PriceRow, Rate
 from penstock.errors import ConfigError
 from penstock.options.paths import PREFIXES, check_path, legs_of
-from penstock.texts import did_you_mean
 
 __all__ = ["Disk", "Prices", "load_prices", "node_key"]
 
@@ -36,7 +35,6 @@ _CLASSES = {
 _USUAL_CLASS = {"azure": "hot"}
 """Storage class of objects that nothing is said of, where it is not called standard."""
 _PACKAGED = "prices.yaml"
-_MOST_TOLD = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +126,6 @@ class Prices:
         *,
         unit: str,
         region: str | None = None,
-        to_region: str = "",
         lifecycle: Lifecycle = "on-demand",
     ) -> Rate:
         """Return the price of an item.
@@ -136,20 +133,39 @@ class Prices:
         Args:
             unit: what the price must be per.
             region: the cloud's name of a region; None takes the seller's first.
-            to_region: where transfer goes to.
 
         Raises:
             ConfigError: the list does not have it by that unit.
         """
         if unit == "hour":
             return self.node(item, region=region, lifecycle=lifecycle)
-        rows = [row for row in self.rows if row.item == item and row.unit == unit and row.lifecycle == lifecycle]
-        paired = [row for row in rows if row.to_region and row.to_region == to_region and row.region == (region or "")]
-        rows = paired or [row for row in rows if not row.to_region]
+        rows = [row for row in self._sold(item, unit, lifecycle) if not row.to_region]
         if not rows:
-            names = sorted({row.item for row in self.rows if row.unit == unit})
-            raise _unknown(item, unit, names, "")
+            raise self._no_item(item, unit)
         return self._rate(rows, region)
+
+    def between(self, item: str, *, unit: str, region: str | None, to_region: str = "") -> Rate:
+        """Return the price of transfer from a region to another: that of the two, else that from it to any other.
+
+        Args:
+            region: that it leaves; None takes the seller's first.
+
+        Raises:
+            ConfigError: the list has neither. What leaves another region costs is never taken for it.
+        """
+        rows = self._sold(item, unit, "on-demand")
+        if not rows:
+            raise self._no_item(item, unit)
+        fitting = [
+            row
+            for row in rows
+            if (region is None or row.region in (region, "")) and row.to_region in ("", to_region)
+            if region is not None or not row.to_region
+        ]
+        fitting = [row for row in fitting if row.is_own] or fitting
+        if not fitting:
+            raise not_between(rows[0], region or "", to_region)
+        return self._rate([row for row in fitting if row.to_region] or fitting, region)
 
     def requests(self, store: str, kind: str, *, storage_class: str = "standard", region: str | None = None) -> Rate:
         """Return the price of 1000 requests of a kind (``get``, ``put``, ``list``) to a store (``s3``, ``gcs``, ...).
@@ -184,8 +200,8 @@ class Prices:
 
         Args:
             path: legs joined by ``+`` (``nat+cross-region``), those of ``penstock.options.paths``.
-            region: of the source.
-            to_region: of the node, for a leg from one region to another.
+            region: of the source; None where that is not known.
+            to_region: of the node.
 
         Raises:
             ConfigError: there is no such way, or a leg has no price.
@@ -193,7 +209,13 @@ class Prices:
         check_path(path)
         prefix = PREFIXES.get(provider, f"{provider}-transfer")
         return tuple(
-            self.find(f"{prefix}-{leg.item}", unit=leg.unit, region=region, to_region=to_region if leg.is_far else "")
+            self.between(f"{prefix}-{leg.item}", unit=leg.unit, region=region, to_region=to_region)
+            if leg.is_far
+            else self.find(
+                f"{prefix}-{leg.item}",
+                unit=leg.unit,
+                region=((to_region or region) if leg.is_of_node else (region or to_region)) or None,
+            )
             for leg in legs_of(path)
         )
 
@@ -221,6 +243,12 @@ class Prices:
         has = any(row.item == item and row.unit == unit for row in self.rows)
         return self.find(item, unit=unit, region=region) if has else None
 
+    def _sold(self, item: str, unit: str, lifecycle: Lifecycle) -> list[PriceRow]:
+        return [row for row in self.rows if row.item == item and row.unit == unit and row.lifecycle == lifecycle]
+
+    def _no_item(self, item: str, unit: str) -> ConfigError:
+        return no_item(item, unit, sorted({row.item for row in self.rows if row.unit == unit}), "")
+
     def _no_node(self, name: str, lifecycle: str, *, has_other: bool) -> ConfigError:
         if has_other:
             return ConfigError(
@@ -228,7 +256,7 @@ class Prices:
                 fix="add a row to a price file of your own, or pass --node-usd-per-hour",
                 about=name,
             )
-        return _unknown(name, "hour", self.node_items(), ", or pass --node-usd-per-hour")
+        return no_item(name, "hour", self.node_items(), ", or pass --node-usd-per-hour")
 
     def _rate(self, rows: Sequence[PriceRow], region: str | None) -> Rate:
         return rate_of(best_of(rows, region, self.today), self.files, self.today, region)
@@ -269,15 +297,3 @@ def node_key(name: str) -> str:
 
 def _class_of(store: str, storage_class: str) -> str:
     return store if storage_class in ("standard", _USUAL_CLASS.get(store)) else f"{store}-{storage_class}"
-
-
-def _unknown(item: str, unit: str, names: Sequence[str], by_hand: str) -> ConfigError:
-    meant = did_you_mean(item, names, quoted=False)
-    near = sorted(difflib.get_close_matches(item, names, n=_MOST_TOLD, cutoff=0.0))
-    more = f", and {len(names) - len(near)} more: `penstock prices list`" if len(names) > len(near) else ""
-    return ConfigError(
-        f"there is no price per {unit} of {item!r}",
-        fix=f"{meant}known per {unit}: {', '.join(near) or 'nothing'}{more}; add a row to a price file of "
-        f"your own{by_hand}",
-        about=item,
-    )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from penstock.cost.meters import AWS_METERS, AwsMeter
+from penstock.cost.meters import AWS_METERS, AwsMeter, edge_of
 from penstock.cost.refreshing import (
     MOST_PAGES,
     Found,
@@ -43,6 +44,7 @@ _UNITS = {
     "objects": ("1000 objects-month", Decimal(1000)),
     "gb": ("GiB", Decimal(1)),
     "gb-mo": ("GiB-month", Decimal(1)),
+    "gb-month": ("GiB-month", Decimal(1)),  # of io2
     "hrs": ("hour", Decimal(1)),
     "iops-mo": ("IOPS-month", Decimal(1)),
     "mibps-mo": ("MiB/s-month", Decimal(1)),
@@ -51,6 +53,12 @@ _UNITS = {
 """What AWS's units, in small letters, are in the list's, and how many of these one is."""
 _PREFIX = r"(?:[A-Z]{2,4}\d?-)?"
 """Of a usage type, by its region; us-east-1's have none."""
+_PLACES = {"AWSDataTransfer": "fromRegionCode", "AmazonCloudFront": ""}
+"""The field that a region is in, of services that have it elsewhere; CloudFront's prices are of parts of the world."""
+_PAIRED = "transfer-cross-region"
+
+_Products = Callable[[str, tuple[tuple[str, str], ...]], list[dict[str, Any]]]
+"""Tells a service's products by filters."""
 
 
 def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Found]:
@@ -78,7 +86,9 @@ def ask_aws(wanted: Sequence[Wanted], *, url: str | None = None) -> Iterable[Fou
 
     try:
         for each in wanted:
-            if not each.is_node:
+            if each.item == _PAIRED and not each.to_region:
+                yield from _pairs(products, each)
+            elif not each.is_node:
                 yield _metered(products, each)
             elif each.lifecycle == "spot":
                 yield _spot(client("ec2", each.region), each)
@@ -117,22 +127,47 @@ def _listed(client: Any, wanted: Wanted) -> Found:
     return _one(wanted, {flat(usd) for usd in prices}, _SOURCE)
 
 
-def _metered(products: Callable[[str, tuple[tuple[str, str], ...]], list[dict[str, Any]]], wanted: Wanted) -> Found:
+def _metered(products: _Products, wanted: Wanted) -> Found:
     meter = AWS_METERS[wanted.item]
-    fields = {"fromRegionCode" if meter.service == "AWSDataTransfer" else "regionCode": wanted.region}
+    edge = edge_of(wanted.region)
+    if "EDGE" in meter.usage and not edge:
+        return not_told(wanted, _SOURCE, "which part of the world CloudFront counts it to is not known")
+    usage = meter.usage.replace("EDGE", edge)
+    found = [product for product in products(meter.service, _filters(wanted, meter)) if _is_of(product, meter, usage)]
+    return _one(wanted, {tiers for product in found if (tiers := _tiers(product, meter))}, _SOURCE)
+
+
+def _pairs(products: _Products, wanted: Wanted) -> Iterable[Found]:
+    """Return the prices of transfer from a region to each other one that AWS tells of."""
+    meter = AWS_METERS[wanted.item]
+    prices: dict[str, set[tuple[Tier, ...]]] = {}
+    for product in products(meter.service, _filters(wanted, meter)):
+        place = str(_attributes(product).get("toRegionCode") or "")
+        if place and _is_of(product, meter, meter.usage) and (tiers := _tiers(product, meter)):
+            prices.setdefault(place, set()).add(tiers)
+    if not prices:
+        yield _one(wanted, set(), _SOURCE)
+    for place in sorted(prices):
+        yield _one(replace(wanted, to_region=place), prices[place], _SOURCE)
+
+
+def _filters(wanted: Wanted, meter: AwsMeter) -> tuple[tuple[str, str], ...]:
+    place = _PLACES.get(meter.service, "regionCode")
+    fields = {place: wanted.region} if place else {}
     fields |= {"toRegionCode": wanted.to_region} if wanted.to_region else {}
     fields |= {"productFamily": meter.family} if meter.family else {}
-    usage = re.compile(f"{_PREFIX}{meter.usage}")
-    prices = {
-        tiers
-        for product in products(meter.service, tuple(fields.items()))
-        if usage.fullmatch(_usage_of(product)) and (tiers := _tiers(product, meter))
-    }
-    return _one(wanted, prices, _SOURCE)
+    return tuple(fields.items())
 
 
-def _usage_of(product: dict[str, Any]) -> str:
-    return str(object_of(object_of(product.get("product")).get("attributes")).get("usagetype"))
+def _is_of(product: dict[str, Any], meter: AwsMeter, usage: str) -> bool:
+    attributes = _attributes(product)
+    return re.fullmatch(f"{_PREFIX}{usage}", str(attributes.get("usagetype"))) is not None and all(
+        re.fullmatch(pattern, str(attributes.get(name) or "N/A"), re.IGNORECASE) for name, pattern in meter.attributes
+    )
+
+
+def _attributes(product: dict[str, Any]) -> dict[str, Any]:
+    return object_of(object_of(product.get("product")).get("attributes"))
 
 
 def _tiers(product: dict[str, Any], meter: AwsMeter) -> tuple[Tier, ...]:

@@ -5,6 +5,7 @@ Anybody may ask. An answer has up to 100 prices and the address of the next page
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cache
@@ -84,7 +85,8 @@ def _metered(wanted: Wanted, meter: AzureMeter, rows: Sequence[dict[str, Any]]) 
     for row in rows:
         unit, factor = _UNITS.get(str(row.get("unitOfMeasure")).lower(), ("", Decimal(1)))
         above, price = number_of(row.get("tierMinimumUnits") or 0), number_of(row.get("retailPrice"))
-        fits = row.get("meterName") == meter.meter and unit == meter.unit and row.get("currencyCode", "USD") == "USD"
+        is_of = re.fullmatch(meter.meter, str(row.get("meterName"))) is not None
+        fits = is_of and unit == meter.unit and row.get("currencyCode", "USD") == "USD"
         if fits and above is not None and price is not None and price >= 0:
             found.setdefault(above, set()).add((price * factor).normalize())
     count = max(map(len, found.values()), default=0)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from penstock.cost.meters import GCP_METERS, GcpMeter
+from penstock.cost.meters import GCP_METERS, GcpMeter, continent_of
 from penstock.cost.refreshing import (
     MOST_PAGES,
     Found,
@@ -129,15 +129,16 @@ def _found(wanted: Wanted, skus: Sequence[dict[str, Any]]) -> Found:
 def _metered(wanted: Wanted, meter: GcpMeter, skus: Sequence[dict[str, Any]]) -> Found:
     """Return the first price above 0 of the SKUs that a meter has where it was asked for."""
     place = "global" if meter.is_global else wanted.region
+    description = meter.description.replace("CONTINENT", continent_of(wanted.region) or "a continent of its own")
     prices = {
         price
         for sku in skus
         if place in _regions(sku)
-        and re.fullmatch(meter.description, str(sku.get("description")))
+        and re.fullmatch(description, str(sku.get("description")))
         and (price := _first_price(sku, meter.unit)) is not None
     }
     if len(prices) != 1:
-        why = f"the catalog has {len(prices) or 'no'} prices of {meter.description!r} in {place}"
+        why = f"the catalog has {len(prices) or 'no'} prices of {description!r} in {place}"
         return not_told(wanted, _METER_SOURCE, why)
     return Found(wanted=wanted, tiers=flat(prices.pop()), source=_METER_SOURCE)
 

@@ -121,17 +121,23 @@ def not_told(wanted: Wanted, source: str, why: str) -> Found:
 
 
 def wanted_of(
-    prices: Prices, *, provider: str = "", region: str | None = None, items: Sequence[str] = ()
+    prices: Prices,
+    *,
+    provider: str = "",
+    region: str | None = None,
+    to_region: str | None = None,
+    items: Sequence[str] = (),
 ) -> list[Wanted]:
     """Return what a list has prices of that a seller can be asked for, of a provider, a region and patterns, each once.
 
     Args:
+        to_region: of transfer, where it goes to.
         items: patterns; a name without any pattern in it is asked for where the list has no such row too.
     """
     keys = {key_of(row) for row in prices.rows if can_be_asked(row)}
     for name in items:
         if region and provider and not any(letter in name for letter in "*?["):
-            keys.add((name, provider, region, "", "on-demand", unit_of(name, provider) or "hour"))
+            keys.add((name, provider, region, to_region or "", "on-demand", unit_of(name, provider) or "hour"))
     return [
         Wanted(
             item=item, provider=owner, region=place, to_region=to, unit=unit, lifecycle=_lifecycle(lifecycle),
@@ -140,6 +146,7 @@ def wanted_of(
         for item, owner, place, to, lifecycle, unit in sorted(keys)
         if (not provider or owner == provider)
         and (region is None or place == region)
+        and (to_region is None or to == to_region)
         and (not items or any(fnmatchcase(item.lower(), each.lower()) for each in items))
     ]  # fmt: skip
 

@@ -137,13 +137,17 @@ def _add_transfer(book: Book, run: RunRecord, traffic: Meters, seller: Seller, *
     tariff, is_priced, path = seller.tariff, seller.is_priced, book.setting.transfer
     assert tariff is not None
     moved = Decimal(traffic.bytes_downloaded) / GIB
-    between = (str(run.config.get("region") or ""), book.setting.region or "")
+    source = str(run.config.get("region") or "")
     for name in path.split("+"):
         for leg in LEGS[name]:
             what = f"Transfer from the source ({name})" if leg.unit == "GiB" else f"Way from the source ({name})"
             quantity = moved if leg.unit == "GiB" else hours
-            far = between if leg.is_far else None
-            book.buy(f"{tariff.transfer}-{leg.item}", leg.unit, what, quantity, is_priced=is_priced, between=far)
+            far = (source, book.setting.region or "") if leg.is_far else None
+            if far and not source and book.setting.region and is_priced:
+                book.warn("Which region the source is in is not known: --region says it, and prices its way out.")
+            region = None if leg.is_of_node else source or None
+            item = f"{tariff.transfer}-{leg.item}"
+            book.buy(item, leg.unit, what, quantity, is_priced=is_priced, between=far, region=region)
     if is_priced and any(rate.item.endswith("-internet") and len(rate.tiers) > 1 for rate in book.used):
         book.assume("What is free or cheaper by the month's quantity is counted as if this run were the month's first.")
     if is_priced and "nat" in path.split("+"):

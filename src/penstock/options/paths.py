@@ -21,25 +21,27 @@ class Leg:
         item: of the price list, without the seller's prefix.
         unit: what it is per; by the hour it is there as long as the node is.
         is_far: whether it depends on the region that it goes to.
+        is_of_node: whether it is sold where the node is, not where the source is.
     """
 
     item: str
     unit: str = "GiB"
     is_far: bool = False
+    is_of_node: bool = False
 
 
 LEGS = {
     "same-region": (Leg(item="same-region"),),
     "gateway": (Leg(item="gateway"),),
-    "cross-zone": (Leg(item="cross-zone-out"), Leg(item="cross-zone-in")),
+    "cross-zone": (Leg(item="cross-zone-out", is_of_node=True), Leg(item="cross-zone-in", is_of_node=True)),
     "cross-region": (Leg(item="cross-region", is_far=True),),
     "internet": (Leg(item="internet"),),
-    "nat": (Leg(item="nat"),),
-    "endpoint": (Leg(item="endpoint"),),
+    "nat": (Leg(item="nat", is_of_node=True),),
+    "endpoint": (Leg(item="endpoint", is_of_node=True),),
     "cloudfront": (Leg(item="cloudfront"),),
     "accelerate": (Leg(item="accelerate"),),
-    "nat-hour": (Leg(item="nat-hour", unit="hour"),),
-    "endpoint-hour": (Leg(item="endpoint-hour", unit="hour"),),
+    "nat-hour": (Leg(item="nat-hour", unit="hour", is_of_node=True),),
+    "endpoint-hour": (Leg(item="endpoint-hour", unit="hour", is_of_node=True),),
 }
 """By the names that a way is written with."""
 

@@ -56,7 +56,8 @@ def run(args: PricesOptions) -> int:
 def _chosen(args: PricesOptions) -> str:
     item = f" of {' or '.join(map(repr, args.item))}" if args.item else ""
     provider = f" that {args.provider} asks" if args.provider else ""
-    return f"{item}{provider}{f' in {args.region!r}' if args.region else ''}"
+    to_region = f" to {args.to_region!r}" if args.to_region else ""
+    return f"{item}{provider}{f' in {args.region!r}' if args.region else ''}{to_region}"
 
 
 def _is_chosen(args: PricesOptions, row: PriceRow) -> bool:
@@ -64,6 +65,7 @@ def _is_chosen(args: PricesOptions, row: PriceRow) -> bool:
         (not args.item or any(fnmatchcase(node_key(row.item), node_key(each)) for each in args.item))
         and args.provider in ("", row.provider)
         and args.region in (None, row.region)
+        and args.to_region in (None, row.to_region)
     )
 
 
@@ -184,7 +186,7 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
         raise ConfigError(
             "what nodes of your own cost is asked of OpenCost or Kubecost", fix="name it by --endpoint-url"
         )
-    wanted = wanted_of(prices, provider=args.provider, region=args.region, items=args.item)
+    wanted = wanted_of(prices, provider=args.provider, region=args.region, to_region=args.to_region, items=args.item)
     if not wanted and args.provider != "own":
         raise ConfigError(
             "there is nothing to ask for: what the list has is asked for, by its names",

@@ -110,6 +110,24 @@ def test_transfer_between_regions_is_priced_by_their_pair(source: str, node: str
     assert _line(report, "transfer-cross-region").usd == Decimal(usd)
     if usd == "0.01":
         assert not any("transfer-cross-region" in warning for warning in report.warnings)
+    is_told = any("Which region the source is in is not known" in warning for warning in report.warnings)
+    assert is_told == (not source)
+
+
+def test_transfer_out_of_a_region_without_a_price_stands_open() -> None:
+    """The price of another region is not taken for it, wherever the node is."""
+    run = make_run(config={"source": "s3://b/p", "region": "ap-south-1"}, meters=Meters(bytes_downloaded=GIB))
+    report = _bill(run, transfer="cross-region", region="us-east-1")
+    assert _line(report, "transfer-cross-region").usd is None
+    assert any("'transfer-cross-region' from ap-south-1 to us-east-1" in warning for warning in report.warnings)
+
+
+def test_the_price_of_another_region_is_told_for_the_sources_too() -> None:
+    run = make_run(config={"source": "s3://b/p", "region": "ap-south-1"}, meters=Meters(bytes_downloaded=GIB))
+    for node in ("us-east-1", None):
+        report = _bill(run, transfer="internet", region=node)
+        told = "There is no price of transfer-internet for ap-south-1: that of us-east-1"
+        assert any(told in warning for warning in report.warnings)
 
 
 def test_a_months_tiers_are_a_line_each() -> None:

@@ -176,6 +176,44 @@ def test_the_legs_of_a_way_add_up(way: str, to: str, usd: str) -> None:
     assert sum(rate.usd for rate in PRICES.transfer(way, region="us-east-1", to_region=to)) == Decimal(usd)
 
 
+def test_transfer_out_of_another_region_is_never_taken_for_a_pairs() -> None:
+    with pytest.raises(ConfigError, match=r"'transfer-cross-region' from ap-south-1 to us-east-1:") as caught:
+        PRICES.between("transfer-cross-region", unit="GiB", region="ap-south-1", to_region="us-east-1")
+    assert "--region ap-south-1 --item transfer-cross-region" in caught.value.fix
+    with pytest.raises(ConfigError, match=r"from us-east-2 to eu-west-1:"):
+        PRICES.transfer("cross-region", region="us-east-2", to_region="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("rows", "usd"),
+    [
+        ("{region: ap-south-1, to_region: us-east-1, price: 0.086}", "0.086"),
+        ("{region: ap-south-1, price: 0.08}", "0.08"),
+        ("{price: 0.07}", "0.07"),
+        ("{price: 0.07}\n- {region: ap-south-1, to_region: us-east-1, price: 0.086}", "0.086"),
+    ],
+)
+def test_a_row_of_ones_own_prices_transfer_between_regions(tmp_path: Path, rows: str, usd: str) -> None:
+    text = rows.replace("{", "{item: transfer-cross-region, unit: GiB, ")
+    prices = written(tmp_path, f"prices:\n- {text}\n")
+    [rate] = prices.transfer("cross-region", region="ap-south-1", to_region="us-east-1")
+    assert rate.usd == Decimal(usd)
+
+
+def test_a_way_is_priced_at_its_ends(tmp_path: Path) -> None:
+    """What goes out at the source's, a gateway at the node's."""
+    lines = [
+        f"- {{item: {item}, unit: GiB, region: {region}, price: {usd}}}"
+        for item, region, usd in [
+            ("transfer-nat", "ap-south-1", "0.056"), ("transfer-nat", "us-west-2", "0.045"),
+            ("transfer-internet", "ap-south-1", "0.1093"), ("transfer-internet", "us-west-2", "0.09"),
+        ]
+    ]  # fmt: skip
+    prices = written(tmp_path, "prices:\n" + "\n".join(lines))
+    rates = prices.transfer("internet+nat", region="ap-south-1", to_region="us-west-2")
+    assert [rate.usd for rate in rates] == [Decimal("0.1093"), Decimal("0.045")]
+
+
 def test_a_way_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="goes by nat twice"):
         PRICES.transfer("nat+nat")

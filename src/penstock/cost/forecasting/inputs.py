@@ -122,8 +122,7 @@ class Link:
         bytes_per_second: B, more than 0, of the source; a node's network may do less.
         told: where the figure is from.
         path: legs that add up, as of ``--transfer``.
-        region: of the source; None for the price list's first.
-        to_region: of the node, where it is another.
+        region: of the source; None where that is not known.
         latency_seconds: from a request to the first byte of its answer.
         head_bytes: of an answer, that pass beside its body; 0 where the rate is that of bodies, as it was measured.
     """
@@ -132,7 +131,6 @@ class Link:
     told: str = "as stated"
     path: str = "same-region"
     region: str | None = None
-    to_region: str = ""
     latency_seconds: float = 0.0
     head_bytes: float = 0.0
 

@@ -42,7 +42,7 @@ class Market:
 
     Attributes:
         tariff: what the store's items are called; None where it takes nothing.
-        region: whose prices are taken.
+        region: whose prices are taken: of where the node is.
         is_priced: whether the store's prices are those that are paid: else its lines stand without one.
         told: who takes them, for people; empty where that is the store itself.
     """
@@ -108,7 +108,7 @@ class Market:
             return [Line(what=what, quantity=as_decimal(moved_bytes / GIB), unit="GiB", usd=None)]
         try:
             rates: Sequence[Rate] = self.prices.transfer(
-                path, provider=provider, region=link.region, to_region=link.to_region
+                path, provider=provider, region=link.region, to_region=self.region or ""
             )
         except ConfigError:
             return [Line(what=what, quantity=as_decimal(moved_bytes / GIB), unit="GiB", usd=None)]

@@ -39,6 +39,9 @@ class _Chosen(Options, group="which"):
         told="only what it sells; own is of nobody, and refreshed from OpenCost or Kubecost at --endpoint-url",
     )
     region: str | None = option(read=optional_text, default=None, metavar="REGION", told="only there")
+    to_region: str | None = option(
+        read=optional_text, default=None, metavar="REGION", told="only transfer that goes there"
+    )
     today: date | None = option(read=optional_date, default=None, metavar="YYYY-MM-DD", told="day (default: today)")
 
 

@@ -17,7 +17,7 @@ from penstock.cost.seller import PROVIDERS, Seller, seller_at
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.options.cost import CostOptions
-from penstock.options.paths import check_path
+from penstock.options.paths import check_path, legs_of
 from penstock.options.words import as_text
 from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.report.forecast_beside import format_range
@@ -77,7 +77,7 @@ def forecasts(
         measured = _probed(args, data, meter)
     demand = replace(demand, again_share=measured.again_share, done_share=done_share)
     demand = replace(demand, noted=(*demand.noted, *noted))
-    link = _link(args, measured)
+    link = _link(args, measured, data)
     _check_network(nodes, link, prices)
     try:
         with TemporaryFolder("penstock-forecast-") as folder:
@@ -170,14 +170,26 @@ def _priced_words(args: ForecastOptions) -> list[str]:
         value = getattr(args, name)
         if value != declared[name].default:
             words += [declared[name].flag, as_text(value)]
-    return words
+    is_stated = not args.uri and args.manifest is None
+    return [*words, *(("--region", args.region) if is_stated and args.region else ())]
 
 
 def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
     """Return whose prices are taken, with what there is to say of that."""
     found = _seller(args, prices, data, node)
     far = region_told(args.price_region, prices)
-    return replace(found, told=f"{found.told}. T{far[1:]} {OTHERS_TAKEN}".removeprefix(". ")) if far else found
+    told = [found.told, f"T{far[1:]} {OTHERS_TAKEN}" if far else ""]
+    if _goes_far(args) and args.price_region and _source_region(args, data) is None:
+        told.append("In which region the source is is not known: --region says it, and prices the way out of it")
+    return replace(found, told=". ".join(filter(None, told)))
+
+
+def _goes_far(args: ForecastOptions) -> bool:
+    return any(leg.is_far for path in (args.transfer, *args.way) for leg in legs_of(path))
+
+
+def _source_region(args: ForecastOptions, data: Data) -> str | None:
+    return (data.source.text("region") if data.source is not None else args.region) or None
 
 
 def _seller(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
@@ -253,7 +265,7 @@ def _probed(args: ForecastOptions, data: Data, meter: RequestMeter) -> Measured:
     return rate_of(record)
 
 
-def _link(args: ForecastOptions, measured: Measured) -> Link:
+def _link(args: ForecastOptions, measured: Measured, data: Data) -> Link:
     rate, told, head_bytes = measured.rate or math.inf, measured.told, 0.0
     if args.rate:
         rate, told, head_bytes = args.rate, "as stated", HEAD_BYTES
@@ -270,7 +282,7 @@ def _link(args: ForecastOptions, measured: Measured) -> Link:
         bytes_per_second=rate,
         told=told,
         path=args.transfer,
-        region=args.price_region,
+        region=_source_region(args, data),
         latency_seconds=(measured.latency or 0.0) if args.latency is None else args.latency,
         head_bytes=head_bytes,
     )
