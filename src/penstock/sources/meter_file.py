@@ -16,6 +16,7 @@ import mmap
 import os
 import struct
 import uuid
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
@@ -62,13 +63,22 @@ class MeterFile:
         self._handle = handle
 
     @classmethod
-    def open(cls, folder: Path | None, owner: str) -> Self:
-        """Go on with a file of the owner's that nobody writes to, or make one.
+    def open(cls, folder: Path | None, owner: str, *, is_own: bool = False) -> Self:
+        """Go on with a file of the owner's that nobody writes to, or make one; what was spent is told anew in it.
 
         Args:
             folder: None counts in memory alone.
             owner: of any length.
+            is_own: it ends with this process: forked ones, which may outlive it, neither hold nor count in it.
         """
+        found = cls._open(folder, owner)
+        found.meter.tell_spent(0.0, 0.0)
+        if is_own:
+            _OWN.add(found)
+        return found
+
+    @classmethod
+    def _open(cls, folder: Path | None, owner: str) -> Self:
         if folder is None:
             return cls(uuid.uuid4().hex, RequestMeter(), None)
         try:
@@ -95,11 +105,30 @@ class MeterFile:
             handle, self._handle = self._handle, None
             os.close(handle)
 
+    def leave_to_parent(self) -> None:
+        """Let go of the file in a forked process, its map too; what is counted here goes nowhere."""
+        words, self.meter.words = self.meter.words, RequestMeter().words
+        words.release()
+        self.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_OWN: weakref.WeakSet[MeterFile] = weakref.WeakSet()
+"""Files that end with this process."""
+
+
+def _leave_all_to_parent() -> None:
+    for each in list(_OWN):
+        each.leave_to_parent()
+    _OWN.clear()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def read_meter_files(folder: Path | None, owner: str | None = None) -> dict[str, Meters]:

@@ -110,7 +110,7 @@ def _run(
         total, unit = planned.to_do
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
         with (
-            MeterFile.open(args.window, "spent") as spent,
+            MeterFile.open(args.window, "spent", is_own=True) as spent,
             ShownTraining(total, unit=unit, score=config.best or task.score, meter=spent.meter) as shown,
             tracked(args.track, shown, run_id=records.run_id, config=config.as_dict()) as progress,
         ):

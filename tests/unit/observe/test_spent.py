@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from penstock.records import Meters
@@ -32,6 +34,36 @@ def test_what_a_run_spent_is_there_while_it_trains(tmp_path: Path) -> None:
             assert read_spent(tmp_path) == (1.25, 2.5)
         assert sum_meters(read_meter_files(tmp_path)).count().sent == 0
     assert read_spent(tmp_path) is None
+
+
+_TRAINER = """
+import os, sys
+from pathlib import Path
+from penstock.sources import MeterFile
+spent = MeterFile.open(Path(sys.argv[1]), "spent", is_own=True)
+spent.meter.tell_spent(1.25, 2.5)
+if os.fork() == 0:  # such as a loading worker, which lives on for a while
+    spent.meter.tell_spent(9.0, 9.0)
+os.write(1, b"told\\n")
+sys.stdin.read()
+"""
+
+
+def test_nothing_is_spent_any_more_by_a_trainer_that_was_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _TRAINER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as trainer:
+        assert trainer.stdin is not None
+        assert trainer.stdout is not None
+        assert [trainer.stdout.readline() for _ in range(2)] == ["told\n", "told\n"]
+        assert read_spent(tmp_path) == (1.25, 2.5)
+        trainer.kill()
+        trainer.wait()
+        assert read_spent(tmp_path) is None
+        with MeterFile.open(tmp_path, "spent", is_own=True):  # the next attempt, which has said nothing yet
+            assert read_spent(tmp_path) is None
+            assert len(list(tmp_path.iterdir())) == 1
+        trainer.stdin.close()  # ends the forked one
 
 
 def test_a_gauge_has_no_value_where_nothing_is_known() -> None:
