@@ -2,16 +2,25 @@
 
 https://opencost.io/docs/integrations/api: an allocation by node, over the last day, with what lay idle shared out among
 what ran: so its cores, memory and GPUs cost what the node costs. Volumes and network are billed apart and left out.
+
+Neither asks who asks; what stands before them does. A user and a password of the URL are sent as HTTP's basic ones
+(RFC 7617), else the token of ``PENSTOCK_OPENCOST_TOKEN`` as a bearer's. Redirects are not
+followed, so they go nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+import os
+import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 from penstock.cost.refreshing import Found, Wanted, ask_json, flat, not_told, number_of
-from penstock.errors import SourceUnavailable
+from penstock.errors import ConfigError, SourceUnavailable
+from penstock.urls import check_endpoint
 
 __all__ = ["ask_opencost"]
 
@@ -27,6 +36,7 @@ _QUERY = {
 }
 _PARTS = ("cpuCost", "cpuCostAdjustment", "ramCost", "ramCostAdjustment", "gpuCost", "gpuCostAdjustment")
 _SOURCE = "OpenCost allocation API, last 24 h, idle time shared"
+TOKEN = "PENSTOCK_OPENCOST_TOKEN"  # noqa: S105 - the name of a variable
 _LEAST_MINUTES = 5
 """Below which a node has not been there long enough to tell its rate."""
 
@@ -34,10 +44,15 @@ _LEAST_MINUTES = 5
 def ask_opencost(*, url: str) -> Iterable[Found]:
     """Ask for the rates of all nodes, by their names.
 
+    Args:
+        url: of the server, with a user and a password where it asks for them.
+
     Raises:
+        ConfigError: it is no URL, or the token cannot be sent.
+        AccessDenied: it lets whoever asks so not ask.
         SourceUnavailable: it did not answer, or not so.
     """
-    answer = _answer(url.rstrip("/"))
+    answer = _answer(*_asked_as(url))
     sets = answer.get("data")
     if not isinstance(sets, list):
         raise SourceUnavailable("OpenCost answered with no allocations", fix="check --endpoint-url")
@@ -47,13 +62,30 @@ def ask_opencost(*, url: str) -> Iterable[Found]:
             yield _found(name, allocation)
 
 
-def _answer(url: str) -> dict[str, Any]:
+def _asked_as(url: str) -> tuple[str, Mapping[str, str]]:
+    """Return a server's URL without user and password, and the header that these, or the token, go into."""
+    scheme, separator, rest = url.partition("://")
+    user, at, _ = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    plain = check_endpoint(f"{scheme}{separator}{rest[len(user) + len(at) :]}", "--endpoint-url")
+    if at:
+        name, _, password = user.partition(":")
+        told = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        return plain, {"Authorization": f"Basic {told}"}
+    token = os.environ.get(TOKEN, "").strip()
+    if not token:
+        return plain, {}
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError(f"the token of {TOKEN} holds a character that none may", fix="set it as it was given")
+    return plain, {"Authorization": f"Bearer {token}"}
+
+
+def _answer(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
     try:
-        return ask_json(f"{url}{_PATHS[0]}", query=_QUERY, of="OpenCost")
+        return ask_json(f"{url}{_PATHS[0]}", query=_QUERY, headers=headers, of="OpenCost")
     except SourceUnavailable as error:
         if "status 404" not in error.what:
             raise
-        return ask_json(f"{url}{_PATHS[1]}", query=_QUERY, of="Kubecost")
+        return ask_json(f"{url}{_PATHS[1]}", query=_QUERY, headers=headers, of="Kubecost")
 
 
 def _found(name: str, allocation: dict[str, Any]) -> Found:

@@ -24,7 +24,7 @@ from penstock.cost.price_fields import can_be_read
 from penstock.cost.price_file import read_price_file
 from penstock.cost.prices import Prices
 from penstock.cost.values import Lifecycle, Machine, PriceRow, Tier, in_units
-from penstock.errors import NotOurs, SourceError, SourceUnavailable
+from penstock.errors import AccessDenied, NotOurs, SourceError, SourceUnavailable
 from penstock.files import atomic_write
 from penstock.sources.http.response import retry_after_seconds
 from penstock.sources.patience import MAX_RETRY_AFTER_SECONDS, pause_seconds
@@ -170,6 +170,7 @@ def ask_json(
     """Ask a seller's server; what it cannot answer now is asked again.
 
     Raises:
+        AccessDenied: it lets whoever asks so not ask.
         SourceUnavailable: it did not answer, or not with JSON.
     """
     full = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}" if query else url
@@ -185,6 +186,9 @@ def ask_json(
         if answer.status == 200:
             return object_in(answer.data, of)
         problem = f"it answered with status {answer.status}"
+        if answer.status in (401, 403):
+            fix = "give it credentials that may ask (docs/cost.md, New prices)"
+            raise AccessDenied(f"cannot ask {of} for prices: {problem}", fix=fix)
         if answer.status not in (408, 429) and answer.status < 500:
             break
         asked_for = retry_after_seconds(answer.headers.get("retry-after")) or 0.0

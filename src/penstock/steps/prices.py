@@ -18,6 +18,7 @@ from penstock.secrets import redact, redact_values
 from penstock.steps._shared.problems import raise_told
 from penstock.steps.options.prices import PricesOptions
 from penstock.texts import counted, did_you_mean
+from penstock.urls import check_endpoint
 
 NAME = "prices"
 
@@ -182,6 +183,8 @@ def _number(value: Decimal | int | None) -> str:
 def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
     if args.endpoint_url and not args.provider:
         raise ConfigError("whose server --endpoint-url is, is not said", fix="name --provider beside it")
+    if args.endpoint_url and args.provider != "own":
+        check_endpoint(args.endpoint_url, "--endpoint-url")
     if args.provider == "own" and not args.endpoint_url:
         raise ConfigError(
             "what nodes of your own cost is asked of OpenCost or Kubecost", fix="name it by --endpoint-url"

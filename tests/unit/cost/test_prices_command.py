@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,7 @@ def test_a_refreshed_file_keeps_its_other_rows_and_others_files_are_left(told: T
     ("answer", "code", "named"),
     [
         ((503, b""), 3, "it answered with status 503"),
-        ((403, b""), 3, "it answered with status 403"),
+        ((403, b""), 21, "it answered with status 403"),
         ((200, b"<html>"), 3, "no JSON"),
         ((200, b"[]"), 3, "no list of prices"),
         ((200, b'{"Items": []}'), 25, "nobody told a price"),
@@ -371,6 +372,57 @@ def test_a_clusters_own_books_are_asked(told: Told, tmp_path: Path, path: str) -
     assert (line.item, line.usd) == ("gpu-1", Decimal("0.94"))
     listed = bill(run, steps=[], evaluation=None, prices=load_prices(today=TODAY), setting=CostSetting(today=TODAY))
     assert [line.item for line in listed.lines if line.unit == "hour"] == ["g5.xlarge"]
+
+
+def _signed_in(header: str) -> Callable[[Asked], Answer]:
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get("authorization") != header:
+            return 401, asked.headers.get("authorization", "nobody").encode()
+        return 200, json.dumps({"code": 200, "data": [NODES]}).encode()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("header", "user", "token", "code"),
+    [
+        (f"Basic {b64encode('ada:pass/wörd@1'.encode()).decode()}", "ada:pass%2Fw%C3%B6rd%401@", "", 0),
+        (f"Basic {b64encode(b'ada:right-one').decode()}", "ada:right-one@", "the-wrong-token", 0),
+        (f"Basic {b64encode(b'ada:right-one').decode()}", "ada:wrong-one@", "", 21),
+        ("Bearer right-token.1", "", "right-token.1\n", 0),
+        ("Bearer right-token.1", "", "wrong-token.1", 21),
+        ("Bearer right-token.1", "", "", 21),
+        ("Bearer right-token.1", "", "right\ntoken.1", 2),
+    ],
+)
+def test_a_cluster_that_asks_who_asks_is_told_and_nobody_else(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str, user: str, token: str, code: int
+) -> None:
+    monkeypatch.setenv("PENSTOCK_OPENCOST_TOKEN", token)
+    into = tmp_path / "nodes.yaml"
+    with serve_recorded(_signed_in(header)) as server:
+        url = server.url.replace("://", f"://{user}")
+        found, out, err = told("refresh", "--provider", "own", "--endpoint-url", url, "--into", into, "-v")
+    assert found == code, err
+    assert into.exists() == (code == 0)
+    shown = out + err + (into.read_text() if code == 0 else "")
+    for secret in ("right-one", "wrong-one", "pass%2F", "pass/", "right", "wrong", header.partition(" ")[2]):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["own", "http://ada:sesame12@"], ["own", "ftp://ada:sesame12@h"], ["own", "ada:sesame12@h"],
+        ["own", "http://ada:sesa/me12@h"], ["own", "http://ada:sesame12@h/?q=1"], ["azure", "http://ada:sesame12@h"],
+        ["aws", "h:1"],
+    ],
+)  # fmt: skip
+def test_what_is_no_server_is_refused_without_its_secret(told: Told, words: list[str]) -> None:
+    code, out, err = told("refresh", "--provider", words[0], "--endpoint-url", words[1])
+    assert (code, out) == (2, "")
+    assert "--endpoint-url" in err
+    assert not [part for part in ("sesame12", "me12", "sesa") if part in err]
 
 
 def test_a_cluster_is_asked_where_it_is_named(told: Told) -> None:

@@ -66,7 +66,9 @@ def ask_lender(
         except urllib.error.HTTPError as error:
             with error:
                 return Lent(status=error.code, headers=_lower(error.headers), data=error.read(most_bytes))
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except ValueError as error:  # which may show a header's value, and so a secret
+        raise NoLender(f"{parts.hostname} cannot be asked: its URL, or what is to be sent, cannot be sent") from error
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise NoLender(f"{parts.hostname} did not answer ({type(error).__name__}: {reason})") from error
 

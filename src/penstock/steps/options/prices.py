@@ -64,7 +64,8 @@ class _Refreshing(Options, group="refresh"):
         read=optional_text,
         default=None,
         metavar="URL",
-        told="ask there, instead of the seller's own server (of --provider)",
+        told="ask there, instead of the server of --provider's seller; of own it may have a user and a password "
+        "(https://USER:PASSWORD@HOST), else the token of PENSTOCK_OPENCOST_TOKEN is sent, where there is one",
     )
 
 
