@@ -34,7 +34,7 @@ def forecast(
         plan: Plan of the list step.
         measured: Record of the prefetch step, for the rate of the link.
         epochs: Passes over the data.
-        instance_type: Node to forecast for; may be repeated.
+        instance_type: Node to forecast for; may be repeated. Empty is one at --node-usd-per-hour.
         window_size: Window to stream through. Empty is 10Gi, or what holds all of the data where that is less.
         node_usd_per_hour: Price of the node, in USD an hour. Empty is the price file's for its type.
         run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a

@@ -72,7 +72,12 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         told="price of the node, in USD an hour (default: the price file's for its type)",
         field="price_node_usd_per_hour",
     )
-    price_region: str | None = option(read=optional_text, default=None, metavar="REGION", told="region of the prices")
+    price_region: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="REGION",
+        told="region of the prices (default: the node's, where it is known, else the seller's first of the list)",
+    )
     transfer: str = option(
         read=_path,
         default="same-region",
@@ -83,8 +88,8 @@ class CostOptions(Options, group="prices", change=Change.FREE):
     source_prices: SourcePrices = choice(
         choices=get_args(SourcePrices),
         default="auto",
-        told="price requests and transfer as the store does that the run read from (S3, Google Cloud Storage), and "
-        "leave them open elsewhere (auto, default), or as S3 does wherever it read from (s3)",
+        told="price requests and transfer as the store does that the data lies in (S3, Google Cloud Storage, Azure, "
+        "R2), and leave them open elsewhere (auto, default), or as S3 does wherever it lies (s3)",
     )
     today: date | None = option(
         read=optional_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)"

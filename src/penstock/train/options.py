@@ -264,9 +264,9 @@ class DollarsOption(Options, group="limits", change=Change.FREE):
         read=dollars,
         default=0.0,
         metavar="USD",
-        told="stop before the run costs more, all attempts and steps together, with a checkpoint and an exit code of "
-        "its own; the same command with more goes on; needs a price of the node (--instance-type or "
-        "--node-usd-per-hour); 0 never does (default)",
+        told="spend at most so many dollars, all attempts and steps together: a training saves and stops before there "
+        "are more, with an exit code of its own, and the same command with more goes on, and a forecast warns of more; "
+        "needs a price of the node (--instance-type or --node-usd-per-hour); 0 never does (default)",
     )
 
 

@@ -258,6 +258,20 @@ def test_of_ways_that_cost_alike_the_quicker_one_is_recommended() -> None:
     assert not found.quickest
 
 
+@pytest.mark.parametrize(("requests", "best", "cheaper"), [(1.4e6, "window", "hybrid-25"), (2e6, "hybrid-25", "")])
+def test_a_little_money_is_worth_no_large_disk(requests: float, best: str, cheaper: str) -> None:
+    """A window of 536 GiB saves 0.4 % of 1.4 million requests an epoch, and 3 % of 2 million."""
+    found = forecast_ways(replace(A, epoch_requests=requests), FAST, G4, Places(window_bytes=10 * GB), S3)
+    window, hybrid = (found.outlook(name).mid for name in ("window", "hybrid-25"))
+    assert hybrid.usd < window.usd
+    assert (window.usd <= hybrid.usd * Decimal("1.02")) is bool(cheaper)
+    assert (found.best, found.cheaper) == (best, cheaper)
+    told = "20 h 00 min, within 2 % of hybrid-25 ($16.05), and needs less disk (9.3 GiB for 535.2 GiB)."
+    assert found.recommendation.endswith(told) is bool(cheaper)
+    asked = forecast_ways(found.demand, FAST, G4, Places(window_bytes=hybrid.disk_bytes), S3)
+    assert (asked.best, asked.cheaper) == ("window", "")  # a window that was asked for is there
+
+
 def test_what_a_quicker_way_would_cost_is_told() -> None:
     found = forecast_ways(A2, FAST, G4, Places(window_bytes=115 * GB), S3)
     assert found.best == "download-gp3"

@@ -15,7 +15,7 @@ from penstock.cost.forecasting.offered import ways_of
 from penstock.cost.forecasting.streaming import fetch_rate
 from penstock.cost.forecasting.ways import SPOT_LOST_SHARE, Way, WayCost, cost_of
 from penstock.cost.values import Rate
-from penstock.units import format_seconds, format_usd
+from penstock.units import format_bytes, format_seconds, format_usd
 
 __all__ = ["Forecast", "Outlook", "download_of", "forecast_ways"]
 
@@ -23,6 +23,8 @@ LOW_RATE, LOW_COMPUTE = 1.25, 0.9
 HIGH_RATE, HIGH_COMPUTE, HIGH_REQUESTS = 0.75, 1.1, 1.02
 ALIKE = 0.05
 """Of dollars or time: less is no difference that a forecast could tell."""
+SIMPLER = 0.02
+"""Of dollars: as much more may a way cost that needs half of the disk, or less."""
 ASSUMPTIONS = (
     "An epoch takes the longer of its computing and its bytes: the prefetcher works while the node computes.",
     "A window keeps what reading ahead leaves of it, once it has been full and its rate was watched for some seconds; "
@@ -60,6 +62,7 @@ class Forecast:
     Attributes:
         outlooks: of all ways, as they were asked for.
         best: name of the way that is recommended, empty where no way fits.
+        cheaper: name of the way that would be recommended if disk were no matter, empty where that is the best.
         quickest: name of the way that takes least of those that may be recommended, empty where that is the best.
         rate: bytes per second of samples that a stream gets.
         limit: what bounds that.
@@ -76,6 +79,7 @@ class Forecast:
     outlooks: tuple[Outlook, ...]
     breakevens: Breakevens
     best: str
+    cheaper: str
     quickest: str
     rate: float
     limit: str
@@ -121,7 +125,16 @@ class Forecast:
         money = f"about {format_usd(float(mid.usd))} and " if not mid.unpriced else ""
         left = f" (without {', '.join(mid.unpriced)}, whose price is not known)" if mid.unpriced else ""
         where = f" on {self.node.name}" if self.node.name else ""
-        return f"{mid.way.told[0].upper()}{mid.way.told[1:]}{where}: {money}{format_seconds(mid.wall_seconds)}{left}."
+        told = f"{mid.way.told[0].upper()}{mid.way.told[1:]}{where}: {money}{format_seconds(mid.wall_seconds)}"
+        return f"{told}{self._spared()}{left}."
+
+    def _spared(self) -> str:
+        """Say what disk a way that costs a little less would need."""
+        if not self.cheaper:
+            return ""
+        mid, other = self.outlook(self.best).mid, self.outlook(self.cheaper).mid
+        disk = f"needs less disk ({format_bytes(mid.disk_bytes)} for {format_bytes(other.disk_bytes)})"
+        return f", within {100 * SIMPLER:.0f} % of {self.cheaper} ({format_usd(float(other.usd))}), and {disk}"
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -174,7 +187,9 @@ def forecast_ways(
 
     is_priced = node.usd_per_hour is not None
     epochs = first_epochs(lambda n: usd(streamed, n), lambda n: usd(download.mid.way, n)) if is_priced else None
-    best, quickest = _best([each.mid for each in outlooks], is_priced=is_priced)
+    best, cheaper, quickest = _best(
+        [each.mid for each in outlooks], window_bytes=places.window_bytes, is_priced=is_priced
+    )
     return Forecast(
         demand=replace(demand, course=None, once=None),  # the files that it is read of may be gone
         link=link,
@@ -183,6 +198,7 @@ def forecast_ways(
         outlooks=tuple(outlooks),
         breakevens=breakevens_of(demand, rate, epochs=epochs, download=download.mid.way.name),
         best=best,
+        cheaper=cheaper,
         quickest=quickest,
         rate=rate,
         limit=limit,
@@ -206,25 +222,46 @@ def download_of(outlooks: Sequence[Outlook]) -> Outlook:
     return min(fitting, key=lambda each: each.mid.usd)
 
 
-def _best(costs: Sequence[WayCost], *, is_priced: bool) -> tuple[str, str]:
-    """Return the way to take, empty where none fits, and the quickest, empty where that is no quicker.
+def _best(costs: Sequence[WayCost], *, window_bytes: float, is_priced: bool) -> tuple[str, str, str]:
+    """Return the way to take, the one that costs a little less with more disk, and the quickest.
 
-    That is the cheapest, or where others cost as much the quickest of them; the quickest where the node has no price.
+    The first is the cheapest, or where others cost as much the quickest of them, or one that needs half of its disk or
+    less beyond the window that was asked for; the quickest where the node has no price. It is empty where none fits,
+    the others where they are the first, or no quicker.
     """
     usual = [each for each in costs if each.way.is_usual and each.fits]
     if not usual:
-        return "", ""
+        return "", "", ""
     fewest = min(len(each.unpriced) for each in usual)
     usual = [each for each in usual if len(each.unpriced) == fewest]
     quickest = min(usual, key=lambda each: (each.wall_seconds, each.usd))
     if not is_priced:
-        return quickest.way.name, ""
+        return quickest.way.name, "", ""
     most = float(min(each.usd for each in usual)) * (1 + ALIKE)
     cheap = [each for each in usual if float(each.usd) <= most]
     longest = min(each.wall_seconds for each in cheap) * (1 + ALIKE)
-    best = min((each for each in cheap if each.wall_seconds <= longest), key=lambda each: (each.usd, each.wall_seconds))
+    in_time = sorted(
+        (each for each in cheap if each.wall_seconds <= longest), key=lambda each: (each.usd, each.wall_seconds)
+    )
+    cheapest = in_time[0]
+    best = _simplest_of(in_time, window_bytes)
     is_quicker = quickest.wall_seconds * (1 + ALIKE) < best.wall_seconds
-    return best.way.name, _cheapest_of(usual, quickest.wall_seconds) if is_quicker else ""
+    return (
+        best.way.name,
+        "" if best is cheapest else cheapest.way.name,
+        _cheapest_of(usual, quickest.wall_seconds) if is_quicker else "",
+    )
+
+
+def _simplest_of(costs: Sequence[WayCost], window_bytes: float) -> WayCost:
+    """Return the first, or one that costs little more and needs half of the disk or less, beyond a window of a size."""
+
+    def more(each: WayCost) -> float:
+        return max(0.0, each.disk_bytes - window_bytes)
+
+    most = float(costs[0].usd) * (1 + SIMPLER)
+    found = min((each for each in costs if float(each.usd) <= most), key=more)  # the cheaper where they need the same
+    return found if more(found) <= more(costs[0]) / 2 else costs[0]
 
 
 def _cheapest_of(usual: Sequence[WayCost], seconds: float) -> str:

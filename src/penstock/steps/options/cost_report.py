@@ -41,7 +41,10 @@ class _Output(Options, group="output"):
         read=optional_path, default=None, metavar="FILE", told="write the bills as FOCUS 1.2 too (CSV)"
     )
     tag: tuple[str, ...] = repeated(
-        read=str, default=(), metavar="NAME=VALUE", told="tag of all rows of the FOCUS file; may be repeated"
+        read=str,
+        default=(),
+        metavar="NAME=VALUE",
+        told="tag of all runs, in the rows of the FOCUS file and for --tag-key; may be repeated",
     )
     billing_account: str = option(
         read=str,

@@ -114,7 +114,11 @@ class _Running(Options, group="training", in_pipelines=False):
 
 class _Link(Options, group="link"):
     rate: int = option(
-        read=rate_option, default=0, metavar="RATE", told="what the link from the source does, stated, like 80MB/s"
+        read=rate_option,
+        default=0,
+        metavar="RATE",
+        told="what the link from the source does, stated, like 80MB/s (default: as --probe or --measured tells, else "
+        "what the node's network does)",
     )
     latency: float | None = option(
         read=_seconds_or_none,
@@ -153,7 +157,11 @@ def _passes(text: str) -> tuple[int, ...]:
 
 class _Nodes(Options, group="nodes"):
     instance_type: tuple[str, ...] = repeated(
-        read=str, default=(), metavar="NAME", told="node to forecast for; may be repeated", field="node_type"
+        read=str,
+        default=(),
+        metavar="NAME",
+        told="node to forecast for; may be repeated (default: one at --node-usd-per-hour)",
+        field="node_type",
     )
     window_size: int | None = option(
         read=optional_bytes,

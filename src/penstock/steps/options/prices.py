@@ -14,7 +14,7 @@ from penstock.steps.options.common import CommonOptions
 __all__ = ["PriceAction", "PricesOptions", "Selling"]
 
 PriceAction = Literal["list", "check", "refresh"]
-Selling = Literal["aws", "gcp", "azure", "own"]
+Selling = Literal["aws", "gcp", "azure", "cloudflare", "own"]
 
 
 class _What(Options):

@@ -33,7 +33,10 @@ class _Input(Options, group="input", in_pipelines=False):
         told="run record of `penstock train` (default: that of the run root)",
     )
     evaluation: Path | None = option(
-        read=optional_path, default=None, metavar="FILE", told="metrics of `penstock evaluate`"
+        read=optional_path,
+        default=None,
+        metavar="FILE",
+        told="metrics of `penstock evaluate` (default: those of the run root)",
     )
     other_evaluation: Path | None = option(
         read=optional_path,
@@ -45,7 +48,7 @@ class _Input(Options, group="input", in_pipelines=False):
         read=optional_path,
         default=(),
         metavar="FILE",
-        told="record of another step (list, prefetch); may be repeated",
+        told="record of another step (list, prefetch, pack); may be repeated (default: those of the run root)",
     )
     forecast_record: Path | None = option(
         read=optional_path,
