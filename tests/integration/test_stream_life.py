@@ -42,20 +42,19 @@ def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def children() -> set[int]:
-    """Return the processes that this one is the parent of, but for multiprocessing's own helper."""
+    """Return those of Penstock's processes that this one is the parent of, wherever Penstock itself lies."""
     own = {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
     for thread in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
             own |= {int(pid) for pid in (thread / "children").read_text().split()}
-    words = {pid: _argv(pid) for pid in own}
-    return {pid for pid in own if "penstock" in words[pid]}
+    return {pid for pid in own if any(word.partition(".")[0] == "penstock" for word in _argv(pid))}
 
 
-def _argv(pid: int) -> str:
+def _argv(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
-        return ""
+        return []
 
 
 def threads() -> set[threading.Thread]:
@@ -80,7 +79,7 @@ def nothing_is_left(own_temporary: Path) -> Iterator[None]:
     before, threads_before = children(), threads()
     yield
     gc.collect()
-    assert children() == before
+    assert children() <= before
     assert threads() <= threads_before
     assert list(own_temporary.glob("*penstock*")) == []
     assert multiprocessing.active_children() == []
@@ -119,12 +118,12 @@ def test_what_nobody_refers_to_any_more_ends(folder: Path, workers: int) -> None
             for _ in penstock.Stream(folder, workers=workers, **OPTIONS):
                 raise ZeroDivisionError
 
-    before = threads()
+    before, threads_before = children(), threads()
     for use in (dropped, left_early, iterator_alone, in_a_cycle, after_an_error):
         use()
         gc.collect()
-        assert children() == set(), use.__name__
-        assert threads() <= before, use.__name__
+        assert children() <= before, use.__name__
+        assert threads() <= threads_before, use.__name__
 
 
 SCRIPT = """

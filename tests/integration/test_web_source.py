@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import penstock
-import penstock.plugins
 from penstock.errors import BucketNotFound, SourceChanged
 from penstock.manifest import ManifestReader
 from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import penstock as run_penstock
 from support.cli import succeed
 from support.eeg import write_eeg
+from support.found_packages import found_packages
 from support.hub_server import serve_hub
 from support.objects import content, to_number, write_objects
 from support.toy_scheme import put_toy_package
@@ -145,8 +145,9 @@ def test_a_scheme_of_another_package_lists_and_trains(tmp_path: Path, monkeypatc
     for path in (shelves / "mine").iterdir():
         path.write_bytes(path.read_bytes()[::-1])
     monkeypatch.setenv("PYTHONPATH", str(packages))
-    monkeypatch.syspath_prepend(str(packages))
     monkeypatch.setenv("TOY_SHELVES", str(shelves))
-    penstock.plugins._found.cache_clear()
-    with penstock.Stream("toy://mine", decode=to_number, batch_size=8, window="2Mi") as stream:
+    with (
+        found_packages(packages),
+        penstock.Stream("toy://mine", decode=to_number, batch_size=8, window="2Mi") as stream,
+    ):
         assert sorted(numbers(stream)) == list(range(24))

@@ -285,6 +285,7 @@ def test_place_that_is_none_is_refused(dataset: RawDataset, tmp_path: Path, inde
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_streams_leave_no_maps_sockets_or_handles(dataset: RawDataset, tmp_path: Path, num_workers: int) -> None:
     folder = tmp_path / "window"
+    threads_before = {*threading.enumerate()}
 
     def held() -> tuple[int, list[str], set[str]]:
         gc.collect()
@@ -301,5 +302,4 @@ def test_streams_leave_no_maps_sockets_or_handles(dataset: RawDataset, tmp_path:
         maps, files, sockets = held()
         assert (maps, files) == before[:2]
         assert not sockets - before[2]
-    names = [thread.name for thread in threading.enumerate()]
-    assert [name for name in names if "penstock" in name and not name.startswith("penstock-fsspec")] == []
+    assert [each for each in threading.enumerate() if "penstock" in each.name and each not in threads_before] == []

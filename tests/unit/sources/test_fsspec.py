@@ -362,18 +362,11 @@ def test_a_call_that_never_ends_holds_nobody_up() -> None:
 
 
 def test_threads_end_with_the_source(ftp: Ftp) -> None:
-    before = {thread.name for thread in threading.enumerate()}
+    before = _own_threads()
     with opened(f"{ftp.uri}/data") as source:
         asyncio.run(_all(source))
-        assert any(thread.name.startswith("penstock-fsspec-") for thread in threading.enumerate())
-    until = time.monotonic() + 30
-    while time.monotonic() < until and any(
-        thread.name.startswith("penstock-fsspec-") and thread.name not in before for thread in threading.enumerate()
-    ):
-        time.sleep(0.01)
-    assert not [
-        name for name in (thread.name for thread in threading.enumerate()) if name.startswith("penstock-fsspec-")
-    ]
+        assert _own_threads() - before
+    _wait_until_gone(lambda: _own_threads() - before)
 
 
 def _own_threads() -> set[str]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from penstock import plugins
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.sources import find_scheme, locate, open_blobs, open_source, scheme_names
 from penstock.sources.scheme import check_options
+from support.found_packages import found_packages
 from support.toy_scheme import put_toy_package
 
 
 @pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def packages(tmp_path: Path) -> Iterator[Path]:
     """A folder on the way to packages, which is forgotten afterwards."""
     folder = tmp_path / "packages"
     folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    plugins._found.cache_clear()
-    yield folder
-    plugins._found.cache_clear()
-    for name in [name for name in sys.modules if name.startswith("toy_scheme_")]:
-        del sys.modules[name]
+    with found_packages(folder):
+        yield folder
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pytest
 
-from penstock import plugins
 from penstock.errors import ConfigError, DataError, PenstockError
 from penstock.manifest import Extent
+from support.found_packages import found_packages
 from support.tables import list_tables, people, write_csv, write_parquet
 
 COLUMNS = "age,city,noise,member"
@@ -179,7 +178,7 @@ class Pairs:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def site(tmp_path: Path) -> Iterator[None]:
     """Install a package with a format, and one whose format cannot be imported."""
     info = tmp_path / "site" / "pairs-1.0.dist-info"
     info.mkdir(parents=True)
@@ -188,10 +187,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "[penstock.formats]\npairs = pairs_of_rows:Pairs\nbroken = no_such_module:X\n"
     )
     (tmp_path / "site" / "pairs_of_rows.py").write_text(OWN)
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
-    plugins._found.cache_clear()
-    yield
-    plugins._found.cache_clear()
+    with found_packages(tmp_path / "site"):
+        yield
 
 
 @pytest.mark.usefixtures("site")
