@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -97,6 +98,8 @@ def _tell(message: Message) -> bool:
     from penstock.children.messages import encode_message
 
     try:
+        if not stat.S_ISSOCK(os.fstat(0).st_mode):
+            return False
         with socket.socket(fileno=os.dup(0)) as parent:
             if (parent.family, parent.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
                 return False

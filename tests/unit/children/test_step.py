@@ -18,8 +18,9 @@ import pytest
 
 from penstock.children import process
 from penstock.children.step import Restarts
+from penstock.children.telling import tell_error
 from penstock.errors import AccessDenied, EmptyListing, PenstockError, PrefetcherLost, ProcessLost
-from support.handles import open_sockets
+from support.handles import open_files, open_sockets
 
 from .conftest import Start
 
@@ -42,6 +43,12 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_command_of_nobodys_tells_nobody_and_leaves_no_file_open() -> None:
+    before = open_files(Path("/dev"))
+    assert not tell_error(EmptyListing("nothing lies there", fix="look elsewhere"))
+    assert open_files(Path("/dev")) == before
 
 
 @pytest.mark.parametrize("where", ["start", "work"])
