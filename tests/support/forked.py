@@ -56,6 +56,9 @@ _LIBRARIES = (
 )
 """That take long to import: the second is what torch imports to be deterministic."""
 
+_BEGINNING = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""The environment before any test: what forks outlasts the test that was the first to need it."""
+
 _address = ""
 """Of the socket at which requests are taken."""
 
@@ -72,7 +75,7 @@ def _server() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         pass_fds=[listener.fileno()],
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=_BEGINNING,
     )
     listener.close()
     atexit.register(_close, process)
