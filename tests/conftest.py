@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from support.cli import Bucket
 from support.forked import forked_children
+from support.left import changed, process_state
 from support.moto_s3 import CREDENTIALS, connect, serve_s3
 from support.proofs import Proofs, pytest_runtest_makereport
 
@@ -53,6 +54,15 @@ def pytest_collection_finish() -> None:
     """Have no search for cycles look at what is here by now: whole libraries, and thousands of tests."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def process_is_left_as_it_was() -> Iterator[None]:
+    """Of the environment and the like nothing is passed on to the tests that come after, whichever these are."""
+    before = process_state()
+    yield
+    if told := changed(before, process_state()):
+        pytest.fail(f"this test leaves what others find: {'; '.join(told)}", pytrace=False)
 
 
 @pytest.fixture(scope="session")
