@@ -74,7 +74,6 @@ class SmallS3:
         objects: by bucket and key, as ``bucket/key``.
         classes: of storage, of objects that are of another than the usual one.
         life_seconds: of the credentials that are lent.
-        told_life_seconds: what is said of their life, None where that is the truth.
         takes: access key that are taken without end.
         is_open: requests need no signature.
         lent: when each access key id ends.
@@ -88,7 +87,6 @@ class SmallS3:
     objects: dict[str, bytes] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
     life_seconds: float = 3600
-    told_life_seconds: float | None = None
     takes: set[str] = field(default_factory=set)
     is_open: bool = False
     lent: dict[str, float] = field(default_factory=dict)
@@ -116,9 +114,8 @@ class SmallS3:
         """Make credentials, as a service gives them."""
         with self.lock:
             number = len(self.lent) + 1
-            told = self.life_seconds if self.told_life_seconds is None else self.told_life_seconds
             self.lent[f"LENT{number:04}"] = time.time() + self.life_seconds
-        ends = datetime.fromtimestamp(time.time() + told, UTC)
+        ends = datetime.fromtimestamp(time.time() + self.life_seconds, UTC)
         return {
             "AccessKeyId": f"LENT{number:04}",
             "SecretAccessKey": f"secret{number}",
