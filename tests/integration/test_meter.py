@@ -13,6 +13,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,15 @@ def test_a_run_of_steps_counts_each_request_once(s3: tuple[OwnS3, Wire], tmp_pat
     found = [read("list", StepRecord).meters, read("train", RunRecord).meters, read("evaluate", Evaluation).meters]
     assert_told(totals(*found), wire, kills=2)  # the trainer, and the prefetcher that ends with it
     assert json.loads((tmp_path / "run.json").read_text())["num_resumes"] == 1
+
+    before = len(wire.asked)
+    results = [word for name in ("html", "markdown", "cost", "focus") for word in (f"--{name}", tmp_path / name)]
+    succeed("report", *run, *results, "--source-prices", "s3")
+    own = [asked.kind for asked in wire.asked[before:]]
+    assert own.count("PUT") == (4 if with_s3_root else 0)
+    told = totals(*found).count("GET", "HEAD", "LIST", "PUT", "POST").billed + len(own)
+    lines = json.loads((tmp_path / "cost").read_text())["lines"]
+    assert sum(1000 * Decimal(str(line["quantity"])) for line in lines if line["unit"] == "1000 requests") == told
     if with_s3_root:
         assert found[1].count("PUT", purpose="checkpoint").sent >= 8
         assert found[1].count("DELETE", purpose="checkpoint").sent >= 1

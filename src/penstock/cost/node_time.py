@@ -13,6 +13,7 @@ from datetime import datetime
 from penstock.records import JOB, AttemptRecord, Evaluation, Host, RunRecord, StepRecord, seconds_of
 
 __all__ = [
+    "REPORT",
     "STOPPED_EVALUATION",
     "NodeSpan",
     "added_steps",
@@ -25,6 +26,8 @@ __all__ = [
 
 STOPPED_EVALUATION = "stopped evaluate"
 """Step of what an evaluation took that did not come to its end; the requests of one that did hold its requests too."""
+REPORT = "report"
+"""Step whose requests its record tells, and whose time attempts alone: by hand it is made on any machine."""
 _TOLD_BY_RECORDS = {"list", "prefetch", "pack", "evaluate"}
 
 
@@ -45,7 +48,7 @@ class NodeSpan:
 
 def added_steps(steps: Sequence[StepRecord], *, evaluation: Evaluation | None) -> list[StepRecord]:
     """Return the steps whose traffic and hours no other record holds already."""
-    elsewhere = {"train", "report"} | ({"evaluate"} if evaluation else set())
+    elsewhere = {"train"} | ({"evaluate"} if evaluation else set())
     return [step for step in steps if step.step not in elsewhere]
 
 
@@ -97,7 +100,7 @@ def spans_of(
         found += [
             NodeSpan(step=step, host=host, num_nodes=1, seconds=seconds)
             for step, host, seconds in records
-            if step not in told
+            if step not in told and step != REPORT
         ]
     return _merged(found)
 

@@ -7,6 +7,7 @@ frame and in ten years. Every value is escaped and freed of secrets on its way i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import jinja2
 from markupsafe import Markup
@@ -17,7 +18,7 @@ from penstock.report.bill_figures import attempts_table, bill_figures, figures_t
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.report.cost_charts import lines_chart, ways_chart
 from penstock.report.cost_tables import advice_table, cost_table, ways_table
-from penstock.report.figures import charts_of, pictures_of, tables_of
+from penstock.report.figures import ShownPictures, charts_of, pictures_of, tables_of
 from penstock.report.judging import choose_score
 from penstock.report.markdown import escape_markdown, tidy
 from penstock.report.progress import Progress
@@ -26,7 +27,7 @@ from penstock.report.tables import DASH, Table, epoch_table, metric_table, mix_t
 from penstock.report.timeline_charts import timeline_charts
 from penstock.units import format_usd
 
-__all__ = ["environment", "render_markdown", "render_report"]
+__all__ = ["Drawn", "draw", "environment", "render_markdown", "render_report"]
 
 _FLAGS = {
     "checkpoint_every_steps": "checkpoint_every",
@@ -43,6 +44,24 @@ _STATES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawn:
+    """What a page shows of a run beside its bill, which takes most of the time of a page.
+
+    Attributes:
+        charts: headings and pictures.
+        pictures: of the evaluation's samples.
+    """
+
+    charts: Sequence[tuple[str, Markup]]
+    pictures: Sequence[ShownPictures]
+
+
+def draw(run: RunRecord, evaluation: Evaluation | None) -> Drawn:
+    """Draw what can be drawn before there is a bill, which may so have the time of it."""
+    return Drawn(charts=_charts(run, evaluation), pictures=pictures_of(evaluation.figures) if evaluation else ())
+
+
 def render_report(
     run: RunRecord,
     *,
@@ -51,6 +70,7 @@ def render_report(
     steps: Sequence[StepRecord],
     title: str,
     forecast: Table | None = None,
+    drawn: Drawn | None = None,
 ) -> str:
     """Write the page, as a whole HTML document.
 
@@ -61,7 +81,9 @@ def render_report(
         steps: records of its other steps.
         title: heading of the page.
         forecast: what was forecast beside what came of it; None where nothing was.
+        drawn: of the same run and evaluation, where that was done before; None draws it.
     """
+    drawn = drawn or draw(run, evaluation)
     return environment().get_template("report.html").render(
         title=title,
         run=run,
@@ -69,8 +91,8 @@ def render_report(
         cost=cost,
         state=_STATES[run.state],
         cards=cards(run, evaluation=evaluation, cost=cost, steps=steps),
-        charts=_charts(run, evaluation),
-        pictures=pictures_of(evaluation.figures) if evaluation else (),
+        charts=drawn.charts,
+        pictures=drawn.pictures,
         tables=tables_of(evaluation.figures) if evaluation else (),
         metrics=metric_table(evaluation) if evaluation else None,
         traffic=traffic_table(run, evaluation=evaluation, steps=steps),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,13 +22,16 @@ from penstock.records import (
     AttemptRecord,
     CostReport,
     Evaluation,
+    Meters,
     RunRecord,
     StepRecord,
     read_record,
     write_record,
 )
+from penstock.report.bill_figures import bill_figures, told_total
 from penstock.report.forecast_beside import forecast_table
 from penstock.report.tables import Table
+from penstock.sources import RequestMeter
 from penstock.steps._shared import common
 from penstock.steps._shared.focus_file import write_focus
 from penstock.steps._shared.outputs import check_outputs
@@ -34,11 +39,14 @@ from penstock.steps._shared.pipeline_output import write_bill_metrics
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node, warn_of_region
 from penstock.steps._shared.run_figures import TOO_LARGE, untrue
 from penstock.steps._shared.run_left import Left, read_left
-from penstock.steps._shared.run_root import open_run_root
+from penstock.steps._shared.run_root import RunRoot, open_run_root
 from penstock.steps.options.report import ReportOptions
 from penstock.tasks.protocols import PartOfOverall
 from penstock.tasks.registry import get_task
 from penstock.units import format_grams
+
+if TYPE_CHECKING:
+    from penstock.report.page import Drawn
 
 NAME = "report"
 
@@ -56,24 +64,22 @@ def run(args: ReportOptions) -> int:
         *args.step_record,
     )
     check_outputs(args.html, args.markdown, args.cost, args.focus, inputs=inputs)
-    left = read_left(args)
+    meter = RequestMeter()
+    run_root = open_run_root(args, meter)
+    left = read_left(args, run_root)
     record, evaluation = left.run, left.evaluation
     if evaluation is not None and args.other_evaluation is not None:
         evaluation = with_overall(evaluation, read_record(args.other_evaluation, Evaluation))
-    steps = list(left.steps)
-    # Before the bill, which is of all that was done by then: matplotlib takes a second to import.
-    from penstock.report.bill_figures import bill_figures, told_total
-    from penstock.report.page import render_report  # noqa: F401
-
-    cost = _bill(args, left, evaluation)
+    steps = [*left.steps, *_itself(args, run_root, meter)]
+    drawn, cost = _drawn_and_billed(args, replace(left, evaluation=evaluation, steps=tuple(steps)))
     if args.cost is not None:
         write_record(args.cost, cost)
     _write_focus(args, FocusRun(run=record, cost=cost))
     beside = None
     if left.forecast is not None:
         beside = forecast_table(left.forecast, record, evaluation=evaluation, cost=cost, steps=steps)
-    _write_pages(args, record, steps, evaluation, cost, beside)
-    _publish(args)
+    _write_pages(args, record, steps, evaluation, cost, beside, drawn)
+    _publish(args, run_root)
     write_bill_metrics(args.executor_input, record, cost)
     without = f"; not in it, for want of a price: {'; '.join(cost.unpriced)}" if cost.unpriced else ""
     total = told_total(cost) if cost.lines else "nothing that could be billed"
@@ -107,7 +113,32 @@ def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
     return msgspec.structs.replace(one, metrics={**one.metrics, "overall": task.overall((one, other))})
 
 
-def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> CostReport:
+def _itself(args: ReportOptions, run_root: RunRoot | None, meter: RequestMeter) -> list[StepRecord]:
+    """Return what this step requested of the run root, and what it will to put its results there; not how long it took.
+
+    What it read there is left out: it is no transfer from the dataset's source.
+    """
+    if run_root is None or run_root.is_local:
+        return []
+    asked = Meters(requests=meter.read().requests)
+    return [
+        StepRecord(
+            step=NAME,
+            started_at=common.now(),
+            wall_seconds=0.0,
+            host=common.host_without_device(),
+            meters=run_root.with_writes(asked, len(_results(args))),
+            details={},
+        )
+    ]
+
+
+def _drawn_and_billed(args: ReportOptions, left: Left) -> tuple[Drawn, CostReport]:
+    """Draw what needs no bill, and make the bill, which is of all that was done by then.
+
+    Raises:
+        RecordError: what is recorded cannot be true.
+    """
     prices, setting = load_prices(args.prices), cost_setting(args, args.instance_type)
     setting = replace(setting, co2=args.co2, grid_gco2_per_kwh=args.grid_gco2_per_kwh)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
@@ -116,14 +147,16 @@ def _bill(args: ReportOptions, left: Left, evaluation: Evaluation | None) -> Cos
             warn_of_region(setting.region, prices, step=NAME)
     if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
-    attempts = (*left.attempts, *_own_attempts(args))
     if wrong := untrue(left.run):
         raise _refused(left.run, wrong)
+    from penstock.report.page import draw  # here: matplotlib takes a second to import, which the bill has too
+
+    run, steps = left.run, left.steps
     try:
-        made = bill(
-            left.run, steps=left.steps, evaluation=evaluation, prices=prices, setting=setting, attempts=attempts
-        )
-        return in_hindsight(made, run=left.run, steps=left.steps, prices=prices, setting=setting)
+        drawn = draw(run, left.evaluation)
+        attempts = (*left.attempts, *_own_attempts(args))
+        made = bill(run, steps=steps, evaluation=left.evaluation, prices=prices, setting=setting, attempts=attempts)
+        return drawn, in_hindsight(made, run=run, steps=steps, prices=prices, setting=setting)
     except ArithmeticError as error:
         raise _refused(left.run, TOO_LARGE) from error
 
@@ -150,24 +183,30 @@ def _write_pages(
     evaluation: Evaluation | None,
     cost: CostReport,
     beside: Table | None,
+    drawn: Drawn,
 ) -> None:
     from penstock.report.page import render_markdown, render_report  # here: matplotlib takes a second to import
 
-    page = render_report(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title, forecast=beside)
-    atomic_write(args.html, page.encode())
+    asked: dict[str, Any] = {
+        "evaluation": evaluation,
+        "cost": cost,
+        "steps": steps,
+        "title": args.title,
+        "forecast": beside,
+    }
+    atomic_write(args.html, render_report(record, drawn=drawn, **asked).encode())
     if args.markdown is not None:
-        text = render_markdown(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title, forecast=beside)
-        atomic_write(args.markdown, text.encode())
+        atomic_write(args.markdown, render_markdown(record, **asked).encode())
 
 
-def _publish(args: ReportOptions) -> None:
+def _results(args: ReportOptions) -> dict[str, Path]:
+    """Return what is written, by its name in the run root."""
+    paths = {"report.html": args.html, "report.md": args.markdown, "cost.json": args.cost, "focus.csv": args.focus}
+    return {name: path for name, path in paths.items() if path is not None}
+
+
+def _publish(args: ReportOptions, run_root: RunRoot | None) -> None:
     """Put what was written into the run root too, where a volume of the run would go with it."""
-    run_root = open_run_root(args)
-    for name, path in (
-        ("report.html", args.html),
-        ("report.md", args.markdown),
-        ("cost.json", args.cost),
-        ("focus.csv", args.focus),
-    ):
-        if run_root is not None and path is not None and path.exists():
+    for name, path in _results(args).items():
+        if run_root is not None and path.exists():
             run_root.publish(name, path.read_bytes())

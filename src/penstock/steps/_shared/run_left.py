@@ -64,15 +64,18 @@ class Left:
     attempts: tuple[AttemptRecord, ...] = ()
 
 
-def read_left(args: ReportOptions) -> Left:
+def read_left(args: ReportOptions, run_root: RunRoot | None = None) -> Left:
     """Read what the options of `penstock report` name.
+
+    Args:
+        run_root: that they name; None opens it.
 
     Raises:
         ConfigError: they name no record, or a final status that is none.
         RecordError: a file that was passed is no such record.
         SourceError: the run root could not be read.
     """
-    run_root = open_run_root(args)
+    run_root = run_root or open_run_root(args)
     status = _read_status(args.final_status)
     if args.run_record is None and run_root is None and status is None:
         raise ConfigError("there is nothing to report on", fix="pass --run-record, or --run-root and --run-id")

@@ -179,11 +179,14 @@ class RunRoot:
 
     def counting_itself(self, record: M) -> M:
         """Return a record that counts the request that ``keep`` writes it with, and that which ends the attempt."""
+        return msgspec.structs.replace(record, meters=self.with_writes(record.meters, 1 if self.log is None else 2))
+
+    def with_writes(self, meters: Meters, number: int) -> Meters:
+        """Return counts with so many files that are still to be written here."""
         if self.is_local:
-            return record
-        number = 1 if self.log is None else 2
-        itself = RequestCount(kind="PUT", purpose="records", sent=number, answers_2xx=number)
-        return msgspec.structs.replace(record, meters=record.meters.plus(Meters(requests=(itself,))))
+            return meters
+        still = RequestCount(kind="PUT", purpose="records", sent=number, answers_2xx=number)
+        return meters.plus(Meters(requests=(still,)))
 
     def keep_failure(self, step: str, error: BaseException) -> None:
         """Write why a step failed."""
