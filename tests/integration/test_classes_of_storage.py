@@ -96,6 +96,27 @@ def test_archived_objects_are_told_with_their_number_and_what_to_do(
     assert any(line.startswith("2 objects of 2.0 KiB are archived") for line in found["advice"])
 
 
+def test_a_forecast_leaves_archived_objects_out_or_has_them_restored(
+    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(bucket, {"data/0.bin": "STANDARD", "data/1.bin": "GLACIER", "data/2.bin": "GLACIER"})
+    words = ["forecast", f"s3://{bucket.name}/data", "--endpoint-url", bucket.url, "--source-prices", "s3"]
+    words += ["--compute-hours", "1", "--rate", "1MB/s", "--node-usd-per-hour", "1", "--epochs", "1"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "it is left out of this (--restore prices it too)" in told
+    assert "Restoring what lies in GLACIER costs $0.0001" in told
+    assert main([*words, "--restore", "expedited", "--json"]) == 0
+    (node,) = json.loads(capsys.readouterr().out)["nodes"]
+    stream = next(each for each in node["ways"] if each["name"] == "stream")
+    lines = {line["what"]: line for line in stream["lines"]}
+    assert lines["GET requests"]["quantity"] == 3
+    assert lines["restore requests of GLACIER (expedited)"]["usd"] == pytest.approx(2 / 1000 * 10)
+    assert lines["restore of GLACIER (expedited)"]["quantity"] == pytest.approx(2 * KIB / 2**30)
+    assert main([*words, "--restore", "high"]) == 2
+    assert "its tiers are: standard, bulk, expedited" in capsys.readouterr().err
+
+
 def test_the_bill_of_a_run_has_what_it_retrieved(bucket: Bucket, tmp_path: Path) -> None:
     """Of samples that are decoded and stored once too, whose manifest is of the store: a third of what was read."""
     data, total, dear = write_class_folders(tmp_path / "data", 24), 0, 0

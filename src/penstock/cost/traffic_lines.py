@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from penstock.cost.book import Book
+from penstock.cost.restoring import is_archive
 from penstock.cost.seller import Seller, class_sizes, seller_of, seller_of_run
 from penstock.cost.storage_classes import PricedClass, classes_of, parted
 from penstock.cost.values import sum_of
@@ -125,6 +126,8 @@ def _add_retrieval(book: Book, traffic: Meters, seller: Seller, sizes: Mapping[s
         if each.retrieval and part:
             what = each.of("Retrieval from the source")
             book.buy(each.retrieval, "GiB", what, Decimal(part) / GIB, is_priced=seller.is_priced)
+    if archives := sorted(name for name in sizes if is_archive(seller.tariff, name)):
+        book.assume(f"Objects of {' and '.join(archives)} were restored before the run: what that took is not in this.")
     if len(classes) > 1:
         book.assume(
             "What was read is taken to be of the storage classes as the dataset's objects were when they were listed: "

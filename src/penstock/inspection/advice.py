@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from penstock.cost.prices import load_prices
+from penstock.cost.restoring import restores_told
 from penstock.cost.storage_classes import classes_of, classes_told
 from penstock.errors import ConfigError
 from penstock.inspection.found import Kind
 from penstock.manifest import SourceSpec
 from penstock.records import ClassSize
-from penstock.sources import ObjectInfo, archived_told, find_scheme
+from penstock.sources import ObjectInfo, archived_told, find_scheme, sizes_by_class
 from penstock.texts import counted
 from penstock.units import GIB, MIB, format_bytes, format_usd
 
@@ -88,7 +89,10 @@ def advise_on_classes(
     told = [f"{archived[0].upper()}{archived[1:]}: restore them, or leave them out when listing."] if archived else []
     if tariff is None:
         return tuple(told)
-    return (*told, *classes_told(sizes, tariff, load_prices(today=today), region=spec.text("region")))
+    prices, region = load_prices(today=today), spec.text("region")
+    in_archives = sizes_by_class([each for each in objects if each.is_archived])
+    told += restores_told(in_archives, tariff, prices, region=region)
+    return (*told, *classes_told(sizes, tariff, prices, region=region))
 
 
 def requests_of(sizes: Sequence[int]) -> int:

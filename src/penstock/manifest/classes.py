@@ -116,6 +116,10 @@ class ObjectClasses:
         count, total = self._archived.totals()
         return archived_words(count, total, self._archives, self._first_archived)
 
+    def archived_sizes(self) -> dict[str, ClassSize]:
+        """Return what there is of each class among objects that cannot be read before they are restored."""
+        return self.sizes(self._archived)
+
     def close(self) -> None:
         """Let go of scratch files."""
         self._others.close()

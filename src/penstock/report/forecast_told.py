@@ -14,6 +14,7 @@ from penstock.cost.forecasting.inputs import holding_bytes
 from penstock.cost.forecasting.plan import Outlook
 from penstock.cost.forecasting.streaming import BY_LATENCY, MOST_IN_FLIGHT
 from penstock.cost.rating import old_told
+from penstock.cost.restoring import restores_told
 from penstock.cost.storage_classes import classes_told
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.report.markdown import escape_markdown
@@ -120,6 +121,9 @@ def _classes_told(found: Forecast) -> list[str]:
     told = [f"{held[0].upper()}{held[1:]}"] if held else []
     if market.tariff is not None and market.is_priced:
         told += classes_told(sizes, market.tariff, market.prices, region=market.region, read_bytes=size)
+        told += restores_told(found.demand.archived, market.tariff, market.prices, region=market.region)
+    if found.demand.archived:
+        told.append("The run begins when all is restored: no time below counts that, and the node is not there yet.")
     return told
 
 

@@ -51,6 +51,8 @@ class Demand:
         done_share: of all epochs, that is done by when the run ends.
         noted: what was taken for granted of this demand, for people.
         storage_classes: what there is of each class of storage in the source; empty where it tells none.
+        archived: what of it must be restored before it is read, by class.
+        restore: tier of that; empty for the usual one.
         course: an epoch's samples in their order; None where that is not known.
         once: the same, of what is read once.
     """
@@ -75,6 +77,8 @@ class Demand:
     done_share: float = 1.0
     noted: tuple[str, ...] = ()
     storage_classes: Mapping[str, ClassSize] = field(default_factory=dict)
+    archived: Mapping[str, ClassSize] = field(default_factory=dict)
+    restore: str = ""
     course: Course | None = field(default=None, repr=False, compare=False)
     once: Course | None = field(default=None, repr=False, compare=False)
 

@@ -9,11 +9,14 @@ from decimal import Decimal
 from penstock.cost.forecasting.inputs import Demand, Link
 from penstock.cost.model import HOURS_PER_MONTH
 from penstock.cost.prices import Prices
+from penstock.cost.restoring import copy_days, item_of, tier_of
 from penstock.cost.seller import PROVIDERS
 from penstock.cost.storage_classes import classes_of
 from penstock.cost.values import Rate, as_decimal, in_money
 from penstock.errors import ConfigError
+from penstock.records import ClassSize
 from penstock.sources import Tariff
+from penstock.texts import counted
 from penstock.units import GIB
 
 __all__ = ["Line", "Market"]
@@ -66,12 +69,17 @@ class Market:
         """Return a line of requests to the store."""
         return self._of_store(what, item, number, "requests", per="1000 requests", divide=_THOUSAND)
 
-    def asked(self, demand: Demand, gets: float, moved_bytes: float) -> list[Line]:
-        """Return the lines of listing a demand's source and reading from it, class of storage by class."""
+    def asked(self, demand: Demand, gets: float, moved_bytes: float, hours: float) -> list[Line]:
+        """Return the lines of listing a demand's source and reading from it, class of storage by class.
+
+        Args:
+            hours: that it is read for.
+        """
         if self.tariff is None:
             return []
         classes = classes_of(self.tariff, demand.storage_classes)
         return [
+            *(line for name, size in demand.archived.items() for line in self._restored(name, size, demand, hours)),
             *(self.requests(each.of("GET requests"), each.get, gets * each.requests_share) for each in classes),
             self.requests("LIST requests", self.tariff.list, demand.pages),
             *(
@@ -79,6 +87,17 @@ class Market:
                 for each in classes
                 if each.retrieval
             ),
+        ]
+
+    def _restored(self, name: str, size: ClassSize, demand: Demand, hours: float) -> list[Line]:
+        """Return the lines of restoring what lies in an archive once, and of its copies as long as they are read."""
+        assert self.tariff is not None
+        tier, gib, days = tier_of(self.tariff, name, demand.restore).name, size.size_bytes / GIB, copy_days(hours)
+        item = item_of(self.tariff, name, tier)
+        return [
+            self._of_store(f"restore of {name} ({tier})", item, gib, "GiB"),
+            self.requests(f"restore requests of {name} ({tier})", f"{item}-request", size.num_objects),
+            self.stored(f"restored copies of {name}, {counted(days, 'day')}", gib * days * 24),
         ]
 
     def stored(self, what: str, gib_hours: float) -> Line:

@@ -157,7 +157,7 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
     gets = (demand.epoch_requests * found.request_times + demand.once_requests) * (1 + demand.again_share)
     hours = wall / _HOUR
     fits = store is None or store.room_bytes is None or (way.window_bytes or 0.0) <= store.room_bytes
-    lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(demand, gets, moved)]
+    lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(demand, gets, moved, hours)]
     lines += market.transfer(link, way.path or link.path, moved, hours)
     lines += market.disk("" if store is None else store.item, way.window_bytes or 0.0, hours)
     return WayCost(
@@ -187,7 +187,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     on_node = trained if way.is_staged else wall
     gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)
     room = way.disk.room_bytes if way.disk.room_bytes is not None else places.max_disk_bytes
-    lines = [_node(node, on_node / _HOUR), *market.asked(demand, gets, size)]
+    lines = [_node(node, on_node / _HOUR), *market.asked(demand, gets, size, download / _HOUR)]
     if way.is_staged:
         hours = as_decimal(download / _HOUR)
         lines.append(
@@ -221,6 +221,7 @@ def _packed(
         once_requests=math.ceil(demand.once_bytes / RANGE_BYTES),
         pages=1 + size / demand.packed_bytes / 1000,
         storage_classes={},
+        archived={},  # the copy is read
         course=None,  # of the data as it lies
         once=None,
     )
@@ -229,7 +230,7 @@ def _packed(
     gets = (demand.epoch_requests + demand.once_requests) * (1 + demand.again_share)
     lines = [
         _node(node, hours),
-        *market.asked(demand, gets, size),
+        *market.asked(demand, gets, size, hours),
         *market.transfer(link, link.path, size, hours),
     ]
     if market.tariff is not None:
@@ -255,7 +256,7 @@ def lines_of(
     hours = wall_seconds / _HOUR
     return (
         _node(node, hours),
-        *market.asked(demand, gets, moved_bytes),
+        *market.asked(demand, gets, moved_bytes, hours),
         *market.transfer(link, link.path, moved_bytes, hours),
     )
 

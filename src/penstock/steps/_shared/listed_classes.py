@@ -30,9 +30,10 @@ def seen_classes(source: ObjectSource, scratch: Path) -> Iterator[None]:
         except ObjectUnreadable as error:
             if not classes.has_archived or "is archived" not in error.what:
                 raise
+            leave = "and wait until that is done, or leave them out: --on-bad-object skip"
             raise ObjectUnreadable(
                 f"{error.what}; of what was listed, {classes.archived_told()}",
-                fix=f"{source.restoring} and wait until that is done, or leave them out: --on-bad-object skip",
+                fix=". ".join([f"{source.restoring} {leave}", *_restores_told(source, classes)]),
                 about=error.about,
             ) from error
         finally:
@@ -44,7 +45,17 @@ def archived_notes(source: ObjectSource) -> list[str]:
     if source.classes is None or not source.classes.has_archived:
         return []
     told = f"of what was listed, {source.classes.archived_told()}"
-    return [f"{told}: to have it too, {source.restoring}, wait until that is done, and list again"]
+    again = f"{told}: to have it too, {source.restoring}, wait until that is done, and list again"
+    return [again, *_restores_told(source, source.classes)]
+
+
+def _restores_told(source: ObjectSource, classes: ObjectClasses) -> list[str]:
+    """Say what restoring what is archived costs and takes, where that is known."""
+    from penstock.cost.prices import load_prices  # here: most listings do without
+    from penstock.cost.restoring import restores_told
+
+    _, tariff = find_scheme(source.spec.uri).charged(source.spec)
+    return restores_told(classes.archived_sizes(), tariff, load_prices(), region=source.spec.text("region"))
 
 
 def held_in(info: ManifestInfo) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.options import Change, Options, flag, option, repeated
+from penstock.cost.restoring import RESTORE_TIERS
+from penstock.options import Change, Options, choice, flag, option, repeated
 from penstock.options.cost import Co2Options, CostOptions
 from penstock.options.paths import LEGS
 from penstock.options.readers import (
@@ -59,6 +60,12 @@ class _Data(Options, group="dataset", in_pipelines=False):
         metavar="NAME",
         told="class of storage that they lie in, as the store calls it, like GLACIER_IR, stated (default: the usual "
         "one; listings tell it themselves)",
+    )
+    restore: str = choice(
+        choices=("", *RESTORE_TIERS),
+        default="",
+        told="tier that archived objects are restored with before the run, which is priced then: of a URI (default: "
+        "they are left out), or of a --storage-class like GLACIER, DEEP_ARCHIVE or Archive (default: standard)",
     )
 
 

@@ -26,6 +26,7 @@ from penstock.steps._shared.forecasting.demands import Data, asked_data, check_d
 from penstock.steps._shared.forecasting.listed_course import listed_course
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
 from penstock.steps._shared.forecasting.probing import probe
+from penstock.steps._shared.forecasting.restored import with_restores
 from penstock.steps._shared.pricing import OTHERS_TAKEN, check_region, endpoint_paid, region_told
 from penstock.steps.options.forecast import ForecastOptions
 from penstock.temporary import TemporaryFolder
@@ -155,6 +156,7 @@ def _forecast(
     market = _market(args, prices, data, node)
     if data.source is not None and _tariff_of(data.source) != market.tariff:
         demand = replace(demand, storage_classes={})  # they mean nothing at another store's prices
+    demand = with_restores(demand, data, args, market)
     found = forecast_ways(demand, link, node, places, market, paths=args.way)
     found = replace(found, asked=(*data.words, *_priced_words(args)))
     if not args.co2:

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from penstock.cost.forecasting import Demand
 from penstock.cost.forecasting.datasets import FORWARD_SHARE, demand_of
@@ -40,6 +40,7 @@ class Data:
         num_scored: of the validation and of the test split.
         objects: of a listing that was made for this, those that hold anything.
         task: that a manifest is of.
+        archived: what of a listing must be restored before it is read, by class.
     """
 
     demand: Demand
@@ -48,6 +49,7 @@ class Data:
     num_scored: tuple[int, int] = (0, 0)
     objects: Sequence[ObjectInfo] = ()
     task: str = ""
+    archived: Mapping[str, ClassSize] = field(default_factory=dict)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ def check_data(args: ForecastOptions) -> None:
         ("--samples-per-second", bool(args.samples_per_second), ("--manifest",)),
         ("--objects", bool(args.objects), ("--size",)),
         ("--storage-class", bool(args.storage_class), ("--size",)),
+        ("--restore", bool(args.restore), ("--size", "a URI")),
         ("--requests-per-object", bool(args.requests_per_object), ("--size", "a URI")),
         ("--probe", bool(args.probe), ("--manifest", "a URI")),
     )
@@ -184,7 +187,7 @@ async def _listed(args: ForecastOptions, meter: RequestMeter) -> Data:
         async for page in source.list_objects():
             found += page
     took = time.monotonic() - began
-    held = [each for each in found if each.size_bytes and not each.is_archived]
+    held = [each for each in found if each.size_bytes and (args.restore or not each.is_archived)]
     archived = archived_told(found)
     if not held:
         told = f": {archived}" if archived else ""
@@ -200,9 +203,15 @@ async def _listed(args: ForecastOptions, meter: RequestMeter) -> Data:
         list_seconds=took,
         largest_bytes=largest if largest <= SPLIT_ABOVE_BYTES else 0.0,  # larger ones are mostly read by parts
         storage_classes=sizes_by_class(held),
-        noted=(f"{archived[0].upper()}{archived[1:]}: it is left out of this.",) if archived else (),
+        noted=(_archived_noted(archived, is_restored=bool(args.restore)),) if archived else (),
     )
-    return Data(demand=demand, source=spec, objects=held)
+    in_archives = sizes_by_class([each for each in found if each.is_archived])
+    return Data(demand=demand, source=spec, objects=held, archived=in_archives)
+
+
+def _archived_noted(archived: str, *, is_restored: bool) -> str:
+    what = "it is taken to be restored first" if is_restored else "it is left out of this (--restore prices it too)"
+    return f"{archived[0].upper()}{archived[1:]}: {what}."
 
 
 def _demand(size: float, requests: float, objects: int, epochs: int) -> Demand:
