@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from penstock.cost.forecasting import Demand, Link, Places
-from penstock.cost.forecasting.course import MOST_PASSED, MOST_REPLAYED, Course
+from penstock.cost.forecasting.course import MOST_LISTED, Course
 from penstock.cost.forecasting.foreseen import Foreseen, foresee
+from penstock.cost.forecasting.prolonging import prolonged, streamed_like
 from penstock.cost.forecasting.replay import Replayed, Terms, replay
+from penstock.cost.forecasting.streaming import keeping_in
 from penstock.cost.forecasting.wire import Wire
 from penstock.manifest import Extent, ManifestWriter, SourceSpec
 from penstock.plan import make_order
 from penstock.records import Plan
 from penstock.sources import ObjectInfo
 from penstock.window.concurrency import START
+from penstock.window.geometry import KEPT_SHARE
 
 KB, MB = 10**3, 10**6
 EVEN = [64 * KB] * 320
@@ -167,21 +171,99 @@ def demand_of(course: Course | None, epochs: int) -> Demand:
     )
 
 
-def test_a_long_run_and_one_whose_plan_is_not_known_are_forecast_by_formula(even: Course) -> None:
+def test_a_run_whose_order_is_not_known_is_forecast_by_formula(even: Course) -> None:
     """Both say much the same of a run that is long beside its first fill."""
     link, places = Link(bytes_per_second=RATE), Places(window_bytes=5 * MB)
 
     def foreseen(course: Course | None, epochs: int, demand_places: Places = places) -> Foreseen:
         return foresee(demand_of(course, epochs), link, demand_places, window_bytes=5 * MB)
 
-    most = MOST_REPLAYED // len(EVEN)
-    assert foreseen(even, most + 1) == foreseen(None, most + 1)
-    found, formula = foreseen(even, most), foreseen(None, most)
+    found, formula = foreseen(even, 60), foreseen(None, 60)
     assert found != formula
     assert found.seconds == pytest.approx(formula.seconds, rel=0.05)
     assert found.times == pytest.approx(formula.times, rel=0.05)
     cached = replace(places, keeps_at_once=True)
     assert foreseen(even, 3, cached) == foreseen(None, 3, cached)
+
+
+@pytest.mark.parametrize(
+    ("share", "late", "rate", "compute"),
+    [
+        (0.1, 0.2, 100, 0.02),  # a small window far away, whose room is the limit
+        (0.1, 0.05, 10, 2.2),  # one that the trainer is the limit of, by little
+        (0.5, 0.05, 20, 0.3),  # kept from the second epoch on
+        (0.5, 0.001, 20, 0.3),  # kept from nearby
+        (0.3, 0.05, 200, 0.0),  # over before it is known how the window is to be divided
+    ],
+)
+@pytest.mark.parametrize("name", ["even", "uneven"])
+def test_a_long_run_is_like_the_part_of_it_that_was_gone_through(
+    name: str, share: float, late: float, rate: float, compute: float, request: pytest.FixtureRequest
+) -> None:
+    course: Course = request.getfixturevalue(name)
+    check_part(
+        course, share=share, epochs=20, late=late, rate=rate * MB, compute=compute, most=course.order.num_extents * 8
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "late", "rate"), [(0.02, 0.05, 50), (0.05, 0.3, 100), (0.3, 0.02, 10), (0.6, 0.002, 50)]
+)
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_long_epoch_is_like_its_beginning(
+    tmp_path: Path, share: float, late: float, rate: float, epochs: int
+) -> None:
+    sizes = np.random.default_rng(1).integers(4 * KB, 60 * KB, 4000).tolist()
+    course = course_of(tmp_path / "many.parquet", sizes)
+    check_part(
+        course, share=share, epochs=epochs, late=late, rate=rate * MB, compute=0.5, most=5000 if epochs > 1 else 2500
+    )
+
+
+def check_part(
+    course: Course, *, share: float, epochs: int, late: float, rate: float, compute: float, most: int
+) -> None:
+    """Check what is found of a run by a part of it against all of it."""
+    terms = Terms(
+        window_bytes=int(share * course.epoch_bytes),
+        epochs=epochs,
+        compute_seconds=compute,
+        bytes_per_second=rate,
+        latency_seconds=late,
+        head_bytes=0.0,
+        batch_extents=1,
+        most_in_flight=512,
+        most_requests=10 * most * epochs,
+    )
+    demand = replace(
+        demand_of(course, epochs),
+        epoch_bytes=course.epoch_bytes,
+        epoch_requests=course.epoch_requests,
+        compute_seconds=compute,
+        largest_bytes=float(400 * KB),
+    )
+    whole, part = replay(course, terms), replay(course, replace(terms, most_requests=most))
+    assert whole is not None
+    assert part is not None
+    assert whole.is_whole
+    assert not part.is_whole
+    keeping = keeping_in(terms.window_bytes, demand, rate=rate, latency_seconds=late, kept_share=KEPT_SHARE)
+    found = prolonged(part, demand) or streamed_like(part, demand, part.keeping or keeping, rate=rate)
+    assert found.seconds == pytest.approx(whole.seconds, rel=0.05)
+    assert found.times == pytest.approx(whole.read_bytes / course.epoch_bytes, rel=0.02)
+    assert found.request_times == pytest.approx(whole.requests / course.epoch_requests, rel=0.02)
+
+
+def test_samples_by_the_million_are_forecast_by_formula(even: Course) -> None:
+    """To look up their order takes longer than is waited for."""
+    link, places = Link(bytes_per_second=RATE, latency_seconds=0.1), Places(window_bytes=5 * MB)
+    times = MOST_LISTED // len(EVEN) + 1
+    order = msgspec.structs.replace(even.order, segments=even.order.segments * times)
+    found, formula = (
+        foresee(demand_of(course, 2), link, places, window_bytes=5 * MB)
+        for course in (replace(even, order=order), None)
+    )
+    assert found == formula
 
 
 def test_a_window_asks_a_source_far_away_for_no_more_than_it_has_room_for(even: Course) -> None:
@@ -196,23 +278,30 @@ def test_a_window_asks_a_source_far_away_for_no_more_than_it_has_room_for(even: 
 
 def test_many_samples_in_few_requests_are_a_long_run_too(even: Course) -> None:
     """As of shards that are read in order: a sample takes its time however few requests there are."""
-    link, places = Link(bytes_per_second=RATE), Places(window_bytes=5 * MB)
-    shards = replace(even, epoch_requests=1.0)
-    for epochs, is_by_formula in ((3, False), (MOST_PASSED // len(EVEN) + 1, True)):
-        found, formula = (
-            foresee(demand_of(course, epochs), link, places, window_bytes=5 * MB) for course in (shards, None)
-        )
-        assert (found == formula) == is_by_formula
+    terms = Terms(
+        window_bytes=5 * MB,
+        epochs=1000,
+        compute_seconds=1.0,
+        bytes_per_second=RATE,
+        latency_seconds=0.0,
+        head_bytes=0.0,
+        batch_extents=1,
+        most_in_flight=512,
+        most_samples=1000,
+    )
+    found = replay(even, terms)
+    assert found is not None
+    assert not found.is_whole
+    assert len(found.epochs) == 1000 // len(EVEN)
 
 
-def test_much_that_is_read_once_behind_a_short_run_is_forecast_by_formula(even: Course) -> None:
+def test_what_is_read_once_behind_a_run_is_gone_through_too(even: Course) -> None:
     link, places = Link(bytes_per_second=RATE, latency_seconds=0.1), Places(window_bytes=5 * MB)
 
     def once_seconds(once: Course | None) -> float:
         demand = replace(demand_of(even, 2), once_bytes=float(sum(EVEN)), once=once)
         return foresee(demand, link, places, window_bytes=5 * MB).once_seconds
 
-    assert once_seconds(replace(even, epoch_requests=MOST_REPLAYED + 1.0)) == once_seconds(None)
     assert once_seconds(even) > once_seconds(None)
 
 

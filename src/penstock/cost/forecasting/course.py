@@ -8,13 +8,16 @@ from pathlib import Path
 
 from penstock.records import Order
 
-__all__ = ["MOST_PASSED", "MOST_REPLAYED", "Course"]
+__all__ = ["MOST_LISTED", "MOST_PASSED", "MOST_REPLAYED", "Course"]
 
 MOST_REPLAYED = 20_000
-"""Requests, of all epochs together, that are gone through one by one, within a second. In longer runs what the formulas
-leave out, the first fill and epochs' borders, is next to nothing of the whole."""
+"""Requests, of all epochs together, that are gone through one by one, within a second. Of longer runs as many are, and
+the rest is taken to be like these."""
 MOST_PASSED = 100_000
 """Samples, of all epochs together, for the same: of a shard that is read in order, many come in one request."""
+MOST_LISTED = 100_000
+"""Samples of an epoch whose manifest is written, or looked up, within a second; of more than that none is gone through:
+what the formulas leave out, the first fill and epochs' borders, is next to nothing of the whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,15 +40,15 @@ class Course:
     epoch_requests: float
 
     @property
+    def is_passable(self) -> bool:
+        """Whether it is gone through at all."""
+        return self.order.num_extents <= MOST_LISTED
+
+    @property
     def work(self) -> float:
         """Of all samples of an epoch."""
         pairs = zip(self.order.segments, self.weights, strict=True)
         return sum(segment.num_samples * weight for segment, weight in pairs)
-
-    def is_short(self, epochs: int) -> bool:
-        """Tell whether so many epochs are gone through soon."""
-        requests, samples = epochs * self.epoch_requests, epochs * self.order.num_extents
-        return requests <= MOST_REPLAYED and samples <= MOST_PASSED
 
     def batches(self, epochs: int) -> Iterator[tuple[int, float]]:
         """Give the batches: before which index each ends, and its part of an epoch's work; none crosses a segment."""

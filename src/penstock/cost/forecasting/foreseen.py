@@ -1,16 +1,18 @@
-"""What a stream takes: gone through where its plan is known and it is short, else by formula."""
+"""What a stream takes: gone through where its order is known, in whole or in a part; else by formula."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.cost.forecasting.course import Course
 from penstock.cost.forecasting.inputs import Demand, Link, Places
-from penstock.cost.forecasting.replay import Replayed, Terms, replay
+from penstock.cost.forecasting.prolonging import prolonged, streamed_like
+from penstock.cost.forecasting.replay import Terms, replay
 from penstock.cost.forecasting.streaming import (
     MOST_IN_FLIGHT,
     Keeping,
+    Streamed,
     fetch_rate,
     first_seconds,
     in_turns,
@@ -60,56 +62,67 @@ def foresee(
     rate, _ = fetch_rate(demand, link, network, window_bytes=window_bytes)
     once = max(demand.once_compute_seconds, demand.once_bytes / rate)
     if passes > 1:
-        found = in_turns(demand, passes=passes, rate=rate, disk_rate=disk_rate)
-    else:
-        gone = _replayed(demand, link, places, window_bytes=window_bytes, network=network, disk_rate=disk_rate)
+        return _foreseen(in_turns(demand, passes=passes, rate=rate, disk_rate=disk_rate), once)
+    late, kept_share = link.latency_seconds, places.kept_share
+    keeping = Keeping(kept_bytes=min(demand.epoch_bytes, window_bytes * kept_share))
+    if not places.keeps_at_once:
+        keeping = keeping_in(window_bytes, demand, rate=rate, latency_seconds=late, kept_share=kept_share)
+    terms = _terms(demand, link, places, window_bytes=window_bytes, network=network, disk_rate=disk_rate)
+    if terms is not None and demand.course is not None:
+        gone = _gone(demand, demand.course, terms, keeping, rate=rate)
         if gone is not None:
-            return gone
-        late = link.latency_seconds
-        keeping = Keeping(kept_bytes=min(demand.epoch_bytes, window_bytes * places.kept_share))
-        if not places.keeps_at_once:
-            keeping = keeping_in(window_bytes, demand, rate=rate, latency_seconds=late, kept_share=places.kept_share)
-        first = first_seconds(demand, link, rate=rate, window_bytes=window_bytes)
-        found = streamed(demand, keeping, rate=rate, first=first, disk_rate=disk_rate)
-    return Foreseen(seconds=found.seconds, once_seconds=once, times=found.times, request_times=found.times)
+            scored = None if demand.once is None else _scored(demand, demand.once, terms, rate=rate)
+            return _foreseen(gone, once if scored is None else scored.seconds)
+    first = first_seconds(demand, link, rate=rate, window_bytes=window_bytes)
+    return _foreseen(streamed(demand, keeping, rate=rate, first=first, disk_rate=disk_rate), once)
 
 
-def _replayed(
-    demand: Demand, link: Link, places: Places, *, window_bytes: float, network: float, disk_rate: float
-) -> Foreseen | None:
-    """Go through a stream; None where it is long, its plan is not known, or what it keeps another matter."""
-    course = demand.course
-    is_usual = places.kept_share == KEPT_SHARE and not places.keeps_at_once and demand.done_share == 1
-    if course is None or not window_bytes or not is_usual:
-        return None
-    rate = min(link.bytes_per_second, network)
-    on_disk = demand.epoch_bytes / disk_rate
-    if math.isinf(rate) or not course.is_short(demand.epochs):
-        return None
-    if on_disk > max(demand.compute_seconds, demand.epoch_bytes / rate):
-        return None
-
-    def go(course: Course, epochs: int, compute_seconds: float) -> Replayed | None:
-        terms = Terms(
-            window_bytes=int(window_bytes),
-            epochs=epochs,
-            compute_seconds=compute_seconds,
-            bytes_per_second=rate,
-            latency_seconds=link.latency_seconds,
-            head_bytes=link.head_bytes,
-            batch_extents=demand.batch_extents,
-            most_in_flight=MOST_IN_FLIGHT,
-        )
-        return replay(course, terms)
-
-    found = go(course, demand.epochs, demand.compute_seconds)
-    if found is None:
-        return None
-    is_short = demand.once is not None and demand.once.is_short(1)
-    once = go(demand.once, 1, demand.once_compute_seconds) if demand.once is not None and is_short else None
+def _foreseen(found: Streamed, once_seconds: float) -> Foreseen:
     return Foreseen(
-        seconds=found.seconds,
-        once_seconds=once.seconds if once is not None else max(demand.once_compute_seconds, demand.once_bytes / rate),
-        times=found.read_bytes / course.epoch_bytes,
-        request_times=found.requests / course.epoch_requests,
+        seconds=found.seconds, once_seconds=once_seconds, times=found.times, request_times=found.request_times
     )
+
+
+def _terms(
+    demand: Demand, link: Link, places: Places, *, window_bytes: float, network: float, disk_rate: float
+) -> Terms | None:
+    """Return what a stream is gone through on; None where what it keeps, or what it waits for, is another matter."""
+    rate = min(link.bytes_per_second, network)
+    is_usual = places.kept_share == KEPT_SHARE and not places.keeps_at_once and demand.done_share == 1
+    if not window_bytes or not is_usual or math.isinf(rate):
+        return None
+    if demand.epoch_bytes / disk_rate > max(demand.compute_seconds, demand.epoch_bytes / rate):
+        return None
+    return Terms(
+        window_bytes=int(window_bytes),
+        epochs=demand.epochs,
+        compute_seconds=demand.compute_seconds,
+        bytes_per_second=rate,
+        latency_seconds=link.latency_seconds,
+        head_bytes=link.head_bytes,
+        batch_extents=demand.batch_extents,
+        most_in_flight=MOST_IN_FLIGHT,
+    )
+
+
+def _gone(demand: Demand, course: Course, terms: Terms, keeping: Keeping, *, rate: float) -> Streamed | None:
+    """Return what a course takes, by as much of it as is gone through; None where it is very long, or
+    the window too small for it.
+
+    Args:
+        keeping: of the window, where that is not known by then.
+        rate: bytes a second, that there are at most.
+    """
+    gone = replay(course, terms) if course.is_passable else None
+    if gone is None:
+        return None
+    own = replace(demand, epoch_bytes=course.epoch_bytes, epoch_requests=course.epoch_requests)
+    return prolonged(gone, own) or streamed_like(gone, own, gone.keeping or keeping, rate=rate)
+
+
+def _scored(demand: Demand, once: Course, terms: Terms, *, rate: float) -> Streamed | None:
+    """Return what that takes which is read once."""
+    seconds = demand.once_compute_seconds
+    own = replace(demand, epochs=1, compute_seconds=seconds)
+    terms = replace(terms, epochs=1, compute_seconds=seconds)
+    return _gone(own, once, terms, Keeping(kept_bytes=0.0), rate=rate)

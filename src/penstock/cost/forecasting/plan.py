@@ -29,8 +29,8 @@ ASSUMPTIONS = (
     "An epoch takes the longer of its computing and its bytes: the prefetcher works while the node computes.",
     "A window keeps what reading ahead leaves of it, once it has been full and its rate was watched for some seconds; "
     "at once where it is no smaller than an epoch, or where the source answers at once.",
-    f"A run of at most {MOST_REPLAYED:,} requests whose order is known is gone through request by request, as its "
-    "window will: connections are taken to be there, and answers to share the link by turns.",
+    f"A run whose order is known is gone through request by request, as its window will, up to {MOST_REPLAYED:,} of "
+    "them: connections are taken to be there, answers to share the link by turns, and the rest to be like that part.",
     "Samples that are only scored, for validation and test, take a third of their time in training: forward alone.",
     "What a run takes before its first epoch and behind its last, such as imports, is counted where --startup or a "
     "record of --measured tells it, or the run itself by how long it took to begin.",

@@ -75,10 +75,12 @@ class Streamed:
     Attributes:
         seconds: of them, without what is read once behind them.
         times: that the data is read.
+        request_times: that an epoch's requests are made.
     """
 
     seconds: float
     times: float
+    request_times: float
 
 
 def fetch_rate(
@@ -237,7 +239,7 @@ def streamed(
         taken = min(number, due)
         seconds += taken * max(computed, read / rate, kept_there / disk_rate)
         moved, due = moved + taken * read, due - taken
-    return Streamed(seconds=seconds, times=moved / size)
+    return Streamed(seconds=seconds, times=moved / size, request_times=moved / size)
 
 
 def in_turns(demand: Demand, *, passes: int, rate: float, disk_rate: float = math.inf) -> Streamed:
@@ -249,7 +251,8 @@ def in_turns(demand: Demand, *, passes: int, rate: float, disk_rate: float = mat
     read, busy = demand.epoch_bytes / rate, max(demand.compute_seconds, demand.epoch_bytes / disk_rate)
     if demand.done_share < 1:  # parts follow each other, so that what is not done is not read either
         times = demand.done_epochs / passes
-        return Streamed(seconds=times * max(passes * busy, read), times=times)
+        return Streamed(seconds=times * max(passes * busy, read), times=times, request_times=times)
     whole, rest = divmod(demand.epochs, passes)
     turns = [passes] * whole + [rest] * bool(rest)
-    return Streamed(seconds=math.fsum(max(each * busy, read) for each in turns), times=float(len(turns)))
+    times = float(len(turns))
+    return Streamed(seconds=math.fsum(max(each * busy, read) for each in turns), times=times, request_times=times)

@@ -135,7 +135,7 @@ def _with_course(demand: Demand, data: Data, args: ForecastOptions, folder: Path
     """
     course = demand.course
     if course is None and data.objects and data.source is not None and not args.requests_per_object:
-        course = listed_course(data.objects, data.source, folder, epochs=demand.epochs)
+        course = listed_course(data.objects, data.source, folder)
     if course is None:
         return demand
     at_once = max(args.at_once, course.batch_samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from penstock.cost.forecasting.course import MOST_REPLAYED, Course
+from penstock.cost.forecasting.course import MOST_LISTED, Course
 from penstock.manifest import Extent, ManifestWriter, SourceSpec
 from penstock.options.plan import ShuffleOptions
 from penstock.plan import make_order, make_plan
@@ -16,14 +16,13 @@ from penstock.window.packing import SPLIT_ABOVE_BYTES
 __all__ = ["listed_course"]
 
 
-def listed_course(held: Sequence[ObjectInfo], source: SourceSpec, folder: Path, *, epochs: int) -> Course | None:
-    """Return what a loop over objects reads; None where they are read by parts, or are too many to be gone through.
+def listed_course(held: Sequence[ObjectInfo], source: SourceSpec, folder: Path) -> Course | None:
+    """Return what a loop over objects reads; None where they are read by parts, or are too many to be written down.
 
     Args:
         folder: for their manifest, which must be there for as long as the course is used.
-        epochs: that are to be gone through.
     """
-    if epochs * len(held) > MOST_REPLAYED or max(each.size_bytes for each in held) > SPLIT_ABOVE_BYTES:
+    if len(held) > MOST_LISTED or max(each.size_bytes for each in held) > SPLIT_ABOVE_BYTES:
         return None
     path = folder / "manifest.parquet"
     with ManifestWriter(path) as writer:
