@@ -34,6 +34,7 @@ from penstock.records import (
     CostReport,
     Emissions,
     Evaluation,
+    Host,
     Meters,
     RunRecord,
     StepRecord,
@@ -76,7 +77,7 @@ def bill(
     )
     kind = setting.instance_type or known_by_name(prices, host.node) or host.instance_type
     setting = replace(setting, instance_type=kind)
-    book = Book(prices, setting, provider=prices.provider_of(kind) or host.provider or "")
+    book = Book(prices, setting, provider=_whose(prices, kind, asked.instance_type or host.instance_type, host))
     attempts = joined_attempts(run.attempts, attempts)
     spans = spans_of(run, steps=steps, evaluation=evaluation, attempts=attempts)
     hours = hours_of(sum(span.seconds for span in spans if span.step in ("train", "evaluate")))
@@ -134,6 +135,11 @@ def total_meters(run: RunRecord, *, steps: Sequence[StepRecord], evaluation: Eva
         if evaluation is None or step.step != STOPPED_EVALUATION:
             total = total.plus(step.meters)
     return total.plus(evaluation.meters) if evaluation else total
+
+
+def _whose(prices: Prices, kind: str | None, machine: str | None, host: Host) -> str:
+    """Return whose a node is, and so its disks: by its type, as a name in a cluster's own books does not tell it."""
+    return prices.provider_of(machine) or host.provider or prices.provider_of(kind)
 
 
 def _provider(seller: Seller) -> str:

@@ -370,6 +370,7 @@ def test_a_clusters_own_books_are_asked(told: Told, tmp_path: Path, path: str) -
     report = bill(run, steps=[], evaluation=None, prices=prices, setting=CostSetting(today=TODAY))
     (line,) = [line for line in report.lines if line.unit == "hour"]
     assert (line.item, line.usd) == ("gpu-1", Decimal("0.94"))
+    assert [line.item for line in report.lines if line.what == "Disk of the window"] == ["gp3"], "as its type has"
     listed = bill(run, steps=[], evaluation=None, prices=load_prices(today=TODAY), setting=CostSetting(today=TODAY))
     assert [line.item for line in listed.lines if line.unit == "hour"] == ["g5.xlarge"]
 
