@@ -7,6 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from e2e.kube import Namespace, Object, run, sidecar_status, sidecars, succeed, 
 from e2e.local import Local, run_here
 from e2e.workflows import TEMPLATE, Workflow, runs_of
 from penstock.records import AttemptsRecord, CostReport, Evaluation, ForecastRecord, RunRecord
+from penstock.sources.node import POD_LABELS
 from support.cli import Bucket
 from support.images import write_class_folders
 from support.moto_s3 import REGION
@@ -93,22 +95,49 @@ def check_results(done: Workflow, local: Local) -> None:
         assert "session.window" in done.namespace.log(pod["metadata"]["name"], "penstock-prefetch")
 
 
+TYPE, REGION_OF, ZONE = (POD_LABELS[name] for name in ("instance_type", "region", "zone"))
+BOUGHT = "eks.amazonaws.com/capacityType"
+CPU_NODE = {TYPE: "m5.large", REGION_OF: "us-east-1", ZONE: "us-east-1b", BOUGHT: "ON_DEMAND"}
+GPU_NODE = {TYPE: "g5.xlarge", REGION_OF: "eu-west-1", ZONE: "eu-west-1c", BOUGHT: "SPOT"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeLabels:
+    """What the nodes' labels say: of a cloud's nodes always their own, of others what a test says.
+
+    A pod has those of its node from when it is bound to it, so nodes that change are unlike nodes to its steps.
+    """
+
+    own: dict[str, str]
+
+    def say(self, given: dict[str, str]) -> dict[str, str]:
+        """Give all nodes labels; return those that they have then."""
+        if self.own:
+            return self.own
+        succeed("kubectl", "label", "nodes", "--all", "--overwrite", *(f"{key}={each}" for key, each in given.items()))
+        return given
+
+
 @pytest.fixture
-def labelled(templates: tuple[Namespace, Bucket]) -> Iterator[dict[str, str]]:
-    """Labels of the nodes: their own, or those of a cloud where they have none."""
+def labels(templates: tuple[Namespace, Bucket]) -> Iterator[NodeLabels]:
     nodes = json.loads(succeed("kubectl", "get", "nodes", "-o", "json"))["items"]
-    if "node.kubernetes.io/instance-type" in nodes[0]["metadata"]["labels"]:
-        yield nodes[0]["metadata"]["labels"]
-        return
-    given = {
-        "node.kubernetes.io/instance-type": "g6.xlarge",
-        "topology.kubernetes.io/region": "us-east-1",
-        "topology.kubernetes.io/zone": "us-east-1b",
-        "eks.amazonaws.com/capacityType": "ON_DEMAND",
-    }
-    succeed("kubectl", "label", "nodes", "--all", *(f"{name}={value}" for name, value in given.items()))
-    yield given
-    succeed("kubectl", "label", "nodes", "--all", *(f"{name}-" for name in given))
+    found = nodes[0]["metadata"]["labels"]
+    said = NodeLabels(own=found if TYPE in found else {})
+    yield said
+    if not said.own:
+        succeed("kubectl", "label", "nodes", "--all", *(f"{name}-" for name in CPU_NODE))
+
+
+def nodes_billed(bill: CostReport, step: str) -> set[tuple[str, str, str]]:
+    """Return type, region and lifecycle of the lines of a step's nodes, each of which has a price."""
+    what = "Training node" if step == "train" else f"Node of the {step} step"
+    lines = [line for line in bill.lines if line.unit == "hour" and line.what.startswith(what)]
+    assert all(line.usd for line in lines)
+    return {(line.item, line.region, line.lifecycle) for line in lines}
+
+
+def as_billed(labels: dict[str, str]) -> tuple[str, str, str]:
+    return labels[TYPE], labels[REGION_OF], "spot" if "SPOT" in labels.get(BOUGHT, "") else "on-demand"
 
 
 def began_with_its_pod(done: Workflow, step: str) -> bool:
@@ -120,20 +149,21 @@ def began_with_its_pod(done: Workflow, step: str) -> bool:
     return datetime.fromisoformat(pod["status"]["startTime"]) <= began < sidecar + timedelta(seconds=1)
 
 
-def test_five_steps_give_what_one_machine_gives_and_are_billed_by_their_nodes(
-    templates: tuple[Namespace, Bucket], local: Local, labelled: dict[str, str]
+def test_five_steps_give_what_one_machine_gives_and_are_billed_each_by_its_node(
+    templates: tuple[Namespace, Bucket], local: Local, labels: NodeLabels
 ) -> None:
+    listed_on = labels.say(CPU_NODE)
     done = started(templates, "artifacts", node_type="")
+    wait_until(lambda: done.node("list"), what="a node for the listing")
+    trained_on = labels.say(GPU_NODE)
     done.succeed()
     check_results(done, local)
     host = done.record("records/train.json", RunRecord).host
-    kinds = ("node.kubernetes.io/instance-type", "topology.kubernetes.io/region", "topology.kubernetes.io/zone")
-    assert (host.instance_type, host.region, host.zone) == tuple(labelled[kind] for kind in kinds)
+    assert (host.instance_type, host.region, host.zone) == tuple(trained_on[kind] for kind in (TYPE, REGION_OF, ZONE))
     bill = done.record("cost.json", CostReport)
-    nodes = [line for line in bill.lines if line.unit == "hour" and "node" in line.what]
-    assert {line.item for line in nodes} == {host.instance_type}
-    assert {line.region for line in nodes} == {host.region}
-    assert all(line.usd for line in nodes)
+    assert nodes_billed(bill, "list") == {as_billed(listed_on)}
+    for step in ("train", "evaluate", "report"):
+        assert nodes_billed(bill, step) == {as_billed(trained_on)}
     assert began_with_its_pod(done, "train")
     assert began_with_its_pod(done, "evaluate")
     names = {artifact["name"] for artifact in done.attempts("report")[0]["outputs"]["artifacts"]}
@@ -276,10 +306,11 @@ def test_files_pass_through_a_volume_too(
     wait_until(lambda: not done.namespace.kubectl("get", "pvc", "-o", "name").strip() or None, what="end of its volume")
 
 
-def test_a_trainer_whose_pod_is_deleted_is_tried_again_and_goes_on(
-    templates: tuple[Namespace, Bucket], tmp_path: Path
+def test_a_trainer_whose_node_is_drained_is_tried_again_goes_on_and_is_billed_by_both_nodes(
+    templates: tuple[Namespace, Bucket], tmp_path: Path, labels: NodeLabels
 ) -> None:
-    going = started(templates, "deleted", model_epochs=LONG_EPOCHS, options={"checkpoint_every": 5})
+    before = labels.say(GPU_NODE)
+    going = started(templates, "drained", model_epochs=LONG_EPOCHS, node_type="", options={"checkpoint_every": 5})
 
     def under_way() -> Object | None:
         assert going.status.get("phase", "") in ("", "Pending", "Running"), going.told()
@@ -287,8 +318,13 @@ def test_a_trainer_whose_pod_is_deleted_is_tried_again_and_goes_on(
         running = [node for node in going.attempts("train") if node["phase"] == "Running"]
         return running[0] if running and going.left("checkpoints/previous.json") else None
 
-    first = wait_until(under_way, what="a checkpoint in the run root", seconds=240)
-    going.namespace.kubectl("delete", "pod", going.pod(first), "--wait=false")
+    node = wait_until(under_way, what="a checkpoint in the run root", seconds=240)["hostNodeName"]
+    of_it = "workflows.argoproj.io/completed=false,workflows.argoproj.io/workflow=drained"
+    try:
+        succeed("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector", of_it)
+        after = labels.say({**GPU_NODE, BOUGHT: "ON_DEMAND"})
+    finally:
+        succeed("kubectl", "uncordon", node)
     going.succeed()
     assert [node["phase"] for node in going.attempts("train")] in (["Error", "Succeeded"], ["Failed", "Succeeded"])
     record = going.record("records/train.json", RunRecord)
@@ -296,6 +332,15 @@ def test_a_trainer_whose_pod_is_deleted_is_tried_again_and_goes_on(
     alone = run_here(going.bucket, tmp_path, epochs=LONG_EPOCHS, checkpoint_every=5)
     assert record.weights_sha256 == alone.record.weights_sha256
     assert going.record("records/evaluate.json", Evaluation).metrics == alone.evaluation.metrics
+    bill = going.record("cost.json", CostReport)
+    assert nodes_billed(bill, "train") == {as_billed(before), as_billed(after)}
+    first, second = (each for each in bill.attempts if each.step == "train")
+    assert (first.ended, second.ended) == ("interrupted", "succeeded")
+    between = datetime.fromisoformat(second.started_at) - datetime.fromisoformat(first.ended_at)
+    assert bill.idle_seconds is not None
+    assert 0 < between.total_seconds() < bill.idle_seconds
+    of_both = [line.usd for line in bill.lines if line.what.startswith("Training node") and line.usd]
+    assert sum(of_both) == (first.usd or 0) + (second.usd or 0)
 
 
 def test_a_final_failure_is_the_trainer_s_own_is_not_tried_again_and_is_billed(
@@ -316,8 +361,10 @@ def test_a_final_failure_is_the_trainer_s_own_is_not_tried_again_and_is_billed(
     assert any(line.what.startswith("Training node") and line.usd > 0 for line in bill.lines)
 
 
-def test_a_forecast_comes_first_and_a_budget_ends_the_run_for_good(templates: tuple[Namespace, Bucket]) -> None:
-    done = started(templates, "budget", forecast="true", model_epochs=LONG_EPOCHS, options={"max_requests": 120})
+def test_a_forecast_comes_first_and_a_budget_ends_the_run_for_good_until_another_workflow_goes_on(
+    templates: tuple[Namespace, Bucket], local: Local
+) -> None:
+    done = started(templates, "budget", forecast="true", options={"max_requests": 120})
     assert done.end() == "Failed"
     (forecast,) = done.attempts("forecast")
     (train,) = done.attempts("train")
@@ -329,6 +376,17 @@ def test_a_forecast_comes_first_and_a_budget_ends_the_run_for_good(templates: tu
     assert not done.attempts("evaluate")
     bill = done.record("cost.json", CostReport)
     assert [each.ended for each in bill.attempts if each.step == "train"] == ["interrupted"]
+    first = done.uid
+    more = started(templates, "budget-more", options={"max_requests": 5000, "continue_run": first})
+    more.succeed()
+    assert more.left("cost.json") is None, "a folder of its own"
+    assert done.record("records/train.json", RunRecord).weights_sha256 == local.record.weights_sha256
+    assert done.record("records/evaluate.json", Evaluation).metrics == local.evaluation.metrics
+    both = done.record("cost.json", CostReport)
+    assert [each.ended for each in both.attempts if each.step == "train"] == ["interrupted", "succeeded"]
+    before = [each for each in bill.attempts if each.step != "report"]
+    assert list(both.attempts[: len(before)]) == before
+    assert [each.step for each in both.attempts].count("list") == 2
 
 
 def test_options_that_cannot_be_end_the_run_before_anything_costs(templates: tuple[Namespace, Bucket]) -> None:

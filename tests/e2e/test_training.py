@@ -11,7 +11,7 @@ import pytest
 from e2e.conftest import SECRET
 from e2e.kube import Namespace, Object, sidecar_status, wait_until
 from e2e.pods import container, pod
-from penstock.records import RunRecord, decode_record
+from penstock.records import RunRecord, Volume, decode_record
 from support.cli import Bucket, succeed
 from support.moto_s3 import CREDENTIALS
 
@@ -68,6 +68,8 @@ def test_pod_trains_through_the_sidecar_as_one_machine_does(ready: tuple[Namespa
     assert record.weights_sha256 == here(bucket, tmp_path, epochs=3).weights_sha256
     assert record.meters.bytes_downloaded > 0
     assert record.meters.window_high_water_bytes <= 2 * 2**20
+    assert record.window_disk is not None
+    assert record.window_disk.kind != "memory"
     assert "session.window" in namespace.log("peace", "penstock-prefetch")
     stopped = sidecar_status(namespace.get("pod", "peace"))
     assert stopped["state"]["terminated"]["exitCode"] == 0
@@ -88,7 +90,8 @@ pid=${line#/proc/}; fi; done; \
 def test_killed_sidecar_is_back_and_the_run_goes_on(ready: tuple[Namespace, Bucket], tmp_path: Path) -> None:
     namespace, bucket = ready
     # One process namespace, since a process that is the first of its own cannot be killed from inside.
-    namespace.apply(training_pod(ready, "killed", epochs=40, shareProcessNamespace=True))
+    in_memory = {"medium": "Memory", "sizeLimit": "16Mi"}
+    namespace.apply(training_pod(ready, "killed", epochs=40, window=in_memory, shareProcessNamespace=True))
 
     def restarts() -> int:
         return int(sidecar_status(namespace.get("pod", "killed"))["restartCount"])
@@ -108,6 +111,7 @@ def test_killed_sidecar_is_back_and_the_run_goes_on(ready: tuple[Namespace, Buck
     assert sidecar_status(namespace.get("pod", "killed"))["lastState"]["terminated"]["exitCode"] == 137
     assert "session.window" in namespace.log("killed", "penstock-prefetch"), "the new sidecar served nothing"
     record = record_of(namespace, "killed")
+    assert record.window_disk == Volume(kind="memory", filesystem="tmpfs")
     assert record.num_resumes == 0
     assert record.weights_sha256 == here(bucket, tmp_path, epochs=40).weights_sha256
 

@@ -78,11 +78,23 @@ class Workflow:
         ]
         return str(name)
 
+    def node(self, step: str) -> str | None:
+        """Return the name of the node that a step's pod was given, None until it was."""
+        words = ("get", "pods", "-l", f"workflows.argoproj.io/workflow={self.name}", "-o", "json")
+        for pod in json.loads(self.namespace.kubectl(*words))["items"]:
+            if pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"].startswith(f"{self.name}.{step}"):
+                return str(pod["spec"]["nodeName"]) if "nodeName" in pod["spec"] else None
+        return None
+
+    @property
+    def uid(self) -> str:
+        """The id of the run: the name of its folder in the run root."""
+        return str(self.namespace.get("workflow", self.name)["metadata"]["uid"])
+
     def left(self, name: str) -> bytes | None:
         """Return what lies in the run root under a name."""
-        uid = self.namespace.get("workflow", self.name)["metadata"]["uid"]
         try:
-            return open_blobs(f"s3://{runs_of(self.bucket)}/{uid}", endpoint_url=self.bucket.url).read(name)
+            return open_blobs(f"s3://{runs_of(self.bucket)}/{self.uid}", endpoint_url=self.bucket.url).read(name)
         except ObjectNotFound:
             return None
 
