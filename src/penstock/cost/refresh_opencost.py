@@ -26,6 +26,7 @@ __all__ = ["ask_opencost"]
 
 _PATHS = ("/allocation/compute", "/model/allocation")
 """OpenCost's, and Kubecost's."""
+_NOT_THERE = "status 404"
 _QUERY = {
     "window": "24h",
     "aggregate": "node",
@@ -56,10 +57,15 @@ def ask_opencost(*, url: str) -> Iterable[Found]:
     sets = answer.get("data")
     if not isinstance(sets, list):
         raise SourceUnavailable("OpenCost answered with no allocations", fix="check --endpoint-url")
-    for each in (each for found in sets if isinstance(found, dict) for each in found.items()):
-        name, allocation = each
-        if not name.startswith("__") and isinstance(allocation, dict):  # those are idle, unmounted, unallocated
-            yield _found(name, allocation)
+    each_of = [each for found in sets if isinstance(found, dict) for each in found.items()]
+    nodes = [(name, told) for name, told in each_of if not name.startswith("__") and isinstance(told, dict)]
+    if not nodes:  # the others are idle, unmounted, unallocated
+        raise SourceUnavailable(
+            "OpenCost tells of no node in the last 24 h",
+            fix="ask again when it has measured for some minutes, or check --endpoint-url",
+        )
+    for name, allocation in nodes:
+        yield _found(name, allocation)
 
 
 def _asked_as(url: str) -> tuple[str, Mapping[str, str]]:
@@ -83,9 +89,17 @@ def _answer(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
     try:
         return ask_json(f"{url}{_PATHS[0]}", query=_QUERY, headers=headers, of="OpenCost")
     except SourceUnavailable as error:
-        if "status 404" not in error.what:
+        if _NOT_THERE not in error.what:
             raise
+    try:
         return ask_json(f"{url}{_PATHS[1]}", query=_QUERY, headers=headers, of="Kubecost")
+    except SourceUnavailable as error:
+        if _NOT_THERE not in error.what:
+            raise
+        raise SourceUnavailable(
+            f"there is no allocation API at {url}: {' and '.join(_PATHS)} both answered with {_NOT_THERE}",
+            fix="give --endpoint-url without a path, like http://opencost.opencost:9003",
+        ) from error
 
 
 def _found(name: str, allocation: dict[str, Any]) -> Found:

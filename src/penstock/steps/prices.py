@@ -233,9 +233,14 @@ def _summed_up(found: Sequence[Found], prices: Prices) -> str:
 def _cluster(args: PricesOptions) -> Iterable[Found]:
     from penstock.cost.refresh_opencost import ask_opencost
 
-    for each in ask_opencost(url=args.endpoint_url or ""):
-        if not args.item or any(fnmatchcase(each.wanted.item, name) for name in args.item):
-            yield each
+    told = list(ask_opencost(url=args.endpoint_url or ""))
+    chosen = [each for each in told if not args.item or any(fnmatchcase(each.wanted.item, name) for name in args.item)]
+    if not chosen:
+        raise ConfigError(
+            f"--item {', '.join(args.item)} is no node that OpenCost tells of",
+            fix=f"it tells of {', '.join(each.wanted.item for each in told[:10])}",
+        )
+    return chosen
 
 
 def _asked(wanted: Sequence[Wanted], url: str | None, problems: list[SourceError]) -> Iterable[Found]:

@@ -426,6 +426,26 @@ def test_what_is_no_server_is_refused_without_its_secret(told: Told, words: list
     assert not [part for part in ("sesame12", "me12", "sesa") if part in err]
 
 
+@pytest.mark.parametrize(
+    ("answer", "words", "code", "told_of"),
+    [
+        ((200, b'{"code": 200, "data": [{}]}'), (), 3, "tells of no node in the last 24 h: ask again"),
+        ((200, b'{"code": 200, "data": [null]}'), (), 3, "tells of no node in the last 24 h: ask again"),
+        ((200, b'{"code": 200, "data": [{"__idle__": {"minutes": 9}}]}'), (), 3, "tells of no node in the last 24 h"),
+        ((404, b"not found"), (), 3, "there is no allocation API at http://127.0.0.1:"),
+        ((200, json.dumps({"data": [NODES]}).encode()), ("--item", "cpu-*"), 2, "it tells of gpu-1, new, broken"),
+    ],
+)
+def test_what_a_clusters_own_books_lack_is_said(
+    told: Told, tmp_path: Path, answer: Answer, words: tuple[str, ...], code: int, told_of: str
+) -> None:
+    into = tmp_path / "nodes.yaml"
+    with serve_recorded(lambda _: answer) as server:
+        done, _, err = told("refresh", "--provider", "own", "--endpoint-url", server.url, "--into", into, *words)
+    assert (done, into.exists()) == (code, False)
+    assert told_of in err
+
+
 def test_a_cluster_is_asked_where_it_is_named(told: Told) -> None:
     code, _, err = told("refresh", "--provider", "own")
     assert (code, "--endpoint-url" in err) == (2, True)
