@@ -11,6 +11,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from penstock.cost.prices import Prices, load_prices, node_key
+from penstock.cost.rating import best_of
 from penstock.cost.refreshing import Found, Key, Wanted, believed, can_be_asked, key_of, wanted_of, write_found
 from penstock.cost.values import Machine, PriceRow, Tier
 from penstock.errors import ConfigError, SourceError
@@ -39,6 +40,8 @@ def run(args: PricesOptions) -> int:
     if args.action == "refresh":
         return _refresh(args, prices, today)
     if args.machines:
+        if args.region or args.to_region:
+            raise ConfigError("what machines can do is the same everywhere", fix="leave --region and --to-region out")
         return _machines(args, prices)
     rows = [row for row in prices.rows if _is_chosen(args, row)]
     if not rows:
@@ -288,7 +291,8 @@ def _news(found: Found, prices: Prices) -> tuple[str, ...]:
 
 def _listed(found: Found, prices: Prices) -> tuple[Tier, ...]:
     """Return what the list says of it, nothing where it has no such row."""
-    return next((row.tiers for row in prices.rows if key_of(row) == key_of(found.wanted)), ())
+    rows = [row for row in prices.rows if key_of(row) == key_of(found.wanted)]
+    return best_of(rows, found.wanted.region, prices.today).tiers if rows else ()
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -45,6 +45,9 @@ def test_machines_are_listed(told: Told) -> None:
     assert (row["names"][0], row["gpu"], row["provider"]) == ("NC24ads_A100_v4", "A100", "azure")
     code, out, _ = told("list", "--machines", "--provider", "aws", "--item", "g4dn.xlarge")
     assert (code, "118.75" in out, "437.5" in out) == (0, True, True)
+    for where in ("--region", "--to-region"):
+        code, out, err = told("list", "--machines", where, "us-east-1")
+        assert (code, out, "is the same everywhere" in err) == (2, "", True)
 
 
 @pytest.mark.parametrize(

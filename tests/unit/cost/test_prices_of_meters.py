@@ -78,6 +78,16 @@ def test_aws_tells_s3_volumes_and_transfer(told: Told, aws: Recorded, tmp_path: 
     assert internet.tiers == next(row for row in PRICES.rows if row.item == "transfer-internet").tiers
 
 
+def test_what_is_told_stands_beside_the_latest_that_was_listed(told: Told, aws: Recorded, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    sold = "item: gp2, provider: aws, region: us-east-1, unit: GiB-month"
+    own.write_text(
+        f"prices:\n- {{{sold}, price: 0.3, as_of: 2025-01-01}}\n- {{{sold}, price: 0.2, as_of: 2026-11-01}}\n"
+    )
+    rows = _refreshed(told, aws, "--item", "gp2", "--prices", str(own), region="us-east-1")
+    assert rows == {("gp2", "us-east-1"): ("0.2", "0.1")}
+
+
 def test_another_region_is_asked_for_by_name(told: Told, aws: Recorded) -> None:
     words = ["--provider", "aws", "--region", "eu-west-1", "--endpoint-url", aws.url]
     code, out, _ = told("refresh", "--item", "s3-ia-put", "--item", "gp3-throughput", *words)
