@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import resource
 import signal
 import sys
 import tempfile
 from typing import Any, Final
 
-from penstock.allocating import LEAN
-
 __all__ = ["changed", "process_state"]
 
-_KEPT: Final = {*LEAN, "CUBLAS_WORKSPACE_CONFIG", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "PYTEST_CURRENT_TEST"}
-"""Variables that steps, torch and pytest set for the rest of a process."""
+_VARIABLES: Final = re.compile(
+    r"(AWS|AZURE|CLOUDSDK|FSSPEC|GCE|GOOGLE|KAGGLE|PENSTOCK|PIP|PYTHON|TOY)_?.*"
+    r"|(HF|HUGGING_FACE_HUB)_(TOKEN|HOME|ENDPOINT|TOKEN_PATH)|(?i:https?|all|no)_proxy"
+    r"|HOME|PATH|TMPDIR|XDG_.*|COLUMNS|SSL_CERT_.*|(LOCAL_)?RANK|(LOCAL_)?WORLD_SIZE"
+)
+"""By what Penstock, and clients that it has, read; others are what libraries keep for themselves."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE)
 
 
@@ -27,11 +30,11 @@ def process_state() -> dict[str, Any]:
         "folder": os.getcwd(),  # noqa: PTH109 - Path.cwd() ten times over
         "umask": mask,
         "open files": resource.getrlimit(resource.RLIMIT_NOFILE),
-        "sys.path": tuple(sys.path),
+        "sys.path": [path for path in sys.path if "site-packages" not in path],
         "temporary folder": tempfile.gettempdir(),
         "search for cycles": gc.isenabled(),
         **{f"at {number.name}": signal.getsignal(number) for number in _SIGNALS},
-        **{f"${name}": value for name, value in os.environ.items() if name not in _KEPT},
+        **{f"${name}": value for name, value in os.environ.items() if _VARIABLES.fullmatch(name)},
     }
 
 
