@@ -17,6 +17,7 @@ import pytest
 
 __all__ = ["Web", "serve_web"]
 
+KINDS = ("html", "json")
 START_SECONDS = 20
 
 
@@ -36,12 +37,21 @@ def serve_web(scratch: Path, folder: Path) -> Iterator[Web]:
     if nginx is None:
         pytest.skip("nginx is not installed (Debian: apt-get install nginx-light)")
     scratch.mkdir(parents=True, exist_ok=True)
-    ports = {kind: _free_port() for kind in ("html", "json")}
     config = scratch / "nginx.conf"
-    config.write_text(_config(scratch, folder, ports))
-    log = (scratch / "log").open("wb")
-    with log:
-        process = subprocess.Popen([nginx, "-c", str(config), "-p", str(scratch)], stdout=log, stderr=log)
+    with (scratch / "log").open("wb") as log:
+        with contextlib.ExitStack() as listening:
+            listeners = {kind: listening.enter_context(socket.create_server(("127.0.0.1", 0))) for kind in KINDS}
+            ports = {kind: listener.getsockname()[1] for kind, listener in listeners.items()}
+            config.write_text(_config(scratch, folder, ports))
+            handles = [listener.fileno() for listener in listeners.values()]
+            process = subprocess.Popen(
+                [nginx, "-c", str(config), "-p", str(scratch)],
+                stdout=log,
+                stderr=log,
+                pass_fds=handles,
+                # As one nginx hands its listeners over to the next: no other process can take the ports meanwhile.
+                env={**os.environ, "NGINX": "".join(f"{handle};" for handle in handles)},
+            )
         try:
             urls = {kind: f"http://127.0.0.1:{port}" for kind, port in ports.items()}
             _wait(urls["json"], process)
@@ -49,12 +59,6 @@ def serve_web(scratch: Path, folder: Path) -> Iterator[Web]:
         finally:
             process.terminate()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _config(scratch: Path, folder: Path, ports: dict[str, int]) -> str:
