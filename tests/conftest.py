@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from support.cli import Bucket
 from support.forked import forked_children
-from support.left import changed, process_state
+from support.left import changed, logging_put_back, process_state
 from support.moto_s3 import CREDENTIALS, connect, serve_s3
 from support.proofs import Proofs, pytest_runtest_makereport
 
@@ -60,7 +60,8 @@ def pytest_collection_finish() -> None:
 def process_is_left_as_it_was() -> Iterator[None]:
     """Of the environment and the like nothing is passed on to the tests that come after, whichever these are."""
     before = process_state()
-    yield
+    with logging_put_back():
+        yield
     if told := changed(before, process_state()):
         pytest.fail(f"this test leaves what others find: {'; '.join(told)}", pytrace=False)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import logging
 import os
 import re
 import resource
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any, Final
 
-__all__ = ["changed", "process_state"]
+from penstock.observe.logs import _StderrHandler
+
+__all__ = ["changed", "logging_put_back", "process_state"]
 
 _VARIABLES: Final = re.compile(
     r"(AWS|AZURE|CLOUDSDK|FSSPEC|GCE|GOOGLE|KAGGLE|PENSTOCK|PIP|PYTHON|TOY)_?.*"
@@ -42,3 +47,17 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Tell what is another than it was."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return [f"{name}: {before.get(name)!r} is {after.get(name)!r} now" for name in names]
+
+
+@contextlib.contextmanager
+def logging_put_back() -> Iterator[None]:
+    """Take away what a step sets up for the rest of a process: what is logged later is not of that step."""
+    loggers = [logging.getLogger(), logging.getLogger("penstock")]
+    levels, handlers = [logger.level for logger in loggers], {*loggers[0].handlers}
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        if logger.level != level:
+            logger.setLevel(level)
+    for handler in [*loggers[0].handlers]:
+        if isinstance(handler, _StderrHandler) and handler not in handlers:
+            loggers[0].removeHandler(handler)

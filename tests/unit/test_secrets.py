@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -95,16 +94,6 @@ def test_variables_are_known_by_the_end_of_their_names(name: str) -> None:
 def test_no_text_shows_a_secret(before: str, secret: str, after: str) -> None:
     cleaned = redact(f"{before} {secret} {after}", {"AWS_SECRET_ACCESS_KEY": secret})
     assert secret not in cleaned.replace(REDACTED, "\x00")
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root, own = logging.getLogger(), logging.getLogger("penstock")
-    before = (root.level, own.level, list(root.handlers))
-    yield
-    root.setLevel(before[0])
-    own.setLevel(before[1])
-    root.handlers[:] = before[2]
 
 
 def _fail(message: str) -> None:
