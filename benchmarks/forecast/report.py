@@ -30,8 +30,8 @@ chance, and a connection is cut after each {cut}. Window and data lie on tmpfs.
 - **held out**: runs that were added when the forecast was done; nothing was changed to meet them.
 - datasets are so large that runs take some 13 to 45 s: what starting takes differs by some tenths of a second from run
   to run on one machine, and runs that are forecast for good take hours.
-- what no forecast counts: handing samples over in the loop's own process, some 0.7 s of CPU a GB; a run's start that is
-  not the one that was measured before the cells.
+- handing samples over in the loop's own process is forecast as it is measured on this machine, with nothing beside it.
+- what no forecast counts: a run's start that is not the one that was measured before the cells.
 - **ratio**: forecast by actual; the goal is {goal:.0%} off."""
 
 _HEAD = [

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import penstock
 from penstock.cli import main
-from penstock.records import StepRecord, read_record
+from penstock.records import Meters, StepRecord, read_record, write_record
 from support.images import write_class_folders
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
@@ -77,11 +78,39 @@ def test_a_probe_measures_rate_and_latency_and_its_record_is_what_another_foreca
     assert len(server.requests) == asked
 
 
-def test_what_listing_just_took_is_taken_again_by_every_way(
-    server: SmallS3, capsys: pytest.CaptureFixture[str]
+def test_what_handing_samples_over_takes_is_waited_for_between_batches(
+    server: SmallS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = ("s3://data", "--endpoint-url", server.url, "--anonymous", "--rate", "1GB/s", "--latency", "0s")
-    listed = forecast(capsys, *source, "--startup", "2s")
+    """By the record of a probe, or as measured just now."""
+    kept = tmp_path / "probe.json"
+    source = ("s3://data", "--endpoint-url", server.url, "--anonymous", "--startup", "0s", "--latency", "0s")
+    forecast(capsys, *source, "--probe", "0.3s", "--probe-record", kept)
+    record = read_record(kept, StepRecord)
+    assert record.details["handing_seconds"] > 0
+    slow = msgspec.structs.replace(record, details={**record.details, "handing_seconds": 20.0})
+    write_record(kept, slow)
+    told, stated = (forecast(capsys, *source, *words) for words in (("--measured", kept), ("--rate", "1GB/s")))
+    assert stated["epochs"] == told["epochs"]
+    least = told["epochs"] * (told["compute_seconds"] + OBJECTS * 20.0)
+    for way in told["ways"]:
+        assert way["wall_seconds"] >= least * (1 - 1e-9), way["name"]
+    assert stated["ways"][0]["wall_seconds"] < least
+    for words, where in ((("--measured", kept), "as the probe measured it"), (("--rate", "1GB/s"), "just now")):
+        assert main(["forecast", *map(str, (*source, *words)), "--compute-hours", "1"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if "Handing samples over" in line and where in line]
+
+
+def test_what_listing_just_took_is_taken_again_by_every_way(
+    server: SmallS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "probe.json"
+    source = ("s3://data", "--endpoint-url", server.url, "--anonymous")
+    forecast(capsys, *source, "--probe", "0.3s", "--probe-record", kept)
+    details = {"rate_bytes_per_second": 1e9, "latency_seconds": 0.0, "handing_seconds": 0.0}
+    write_record(kept, msgspec.structs.replace(read_record(kept, StepRecord), details=details, meters=Meters()))
+    measured = ("--measured", str(kept))
+    listed = forecast(capsys, *source, *measured, "--startup", "2s")
     took = listed["list_seconds"]
     assert took > LISTING_SECONDS
     size = ("--size", OBJECTS * OBJECT_BYTES, "--objects", OBJECTS, "--rate", "1GB/s", "--latency", "0s")
@@ -92,7 +121,7 @@ def test_what_listing_just_took_is_taken_again_by_every_way(
         # What is listed is gone through, and some milliseconds of computing are left behind the last byte.
         within = 5e-3 if way["name"] == "window" else 1e-3
         assert way["wall_seconds"] - walls[way["name"]] == pytest.approx(took, abs=within), way["name"]
-    main(["forecast", *map(str, source), "--compute-hours", "1"])
+    main(["forecast", *map(str, source), *measured, "--compute-hours", "1"])
     assert f"Listing {OBJECTS} objects took " in capsys.readouterr().out
 
 

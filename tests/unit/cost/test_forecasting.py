@@ -67,6 +67,16 @@ def test_two_terabytes_in_the_same_region() -> None:
     assert found.moved_bytes == pytest.approx(19.1 * TB)
 
 
+def test_handing_samples_over_is_waited_for_where_computing_is_the_limit() -> None:
+    handed = replace(A, handing_seconds=60.0)
+    for way in (WINDOW, Way(name="d", told="d", disk=replace(QUICK, bytes_per_second=1e12))):
+        found, without = cost(way, handed), cost(way, A)
+        assert found.wall_seconds - without.wall_seconds == pytest.approx(10 * 60, abs=1e-3)
+        assert found.stall_seconds - without.stall_seconds == pytest.approx(10 * 60, abs=1e-3)
+    slow = Link(bytes_per_second=100 * MB)
+    assert cost(STREAM, handed, slow).wall_seconds == pytest.approx(cost(STREAM, A, slow).wall_seconds, abs=1)
+
+
 def test_downloading_them_first_is_bound_by_the_disk() -> None:
     """11 x 2 TB at 118.75 MB/s; 51.5 h x (0.526 + 1862.6 GiB x 0.08 / 720) = 37.7, and 0.16 of GETs beside."""
     found = cost(Way(name="d", told="d", disk=EBS), A)

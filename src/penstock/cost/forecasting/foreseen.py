@@ -91,12 +91,12 @@ def _terms(
     is_usual = places.kept_share == KEPT_SHARE and not places.keeps_at_once and demand.done_share == 1
     if not window_bytes or not is_usual or math.isinf(rate):
         return None
-    if demand.epoch_bytes / disk_rate > max(demand.compute_seconds, demand.epoch_bytes / rate):
+    if demand.epoch_bytes / disk_rate > max(demand.busy_seconds, demand.epoch_bytes / rate):
         return None
     return Terms(
         window_bytes=int(window_bytes),
         epochs=demand.epochs,
-        compute_seconds=demand.compute_seconds,
+        compute_seconds=demand.busy_seconds,
         bytes_per_second=rate,
         latency_seconds=link.latency_seconds,
         head_bytes=link.head_bytes,
@@ -123,6 +123,6 @@ def _gone(demand: Demand, course: Course, terms: Terms, keeping: Keeping, *, rat
 def _scored(demand: Demand, once: Course, terms: Terms, *, rate: float) -> Streamed | None:
     """Return what that takes which is read once."""
     seconds = demand.once_compute_seconds
-    own = replace(demand, epochs=1, compute_seconds=seconds)
+    own = replace(demand, epochs=1, compute_seconds=seconds, handing_seconds=0.0)
     terms = replace(terms, epochs=1, compute_seconds=seconds)
     return _gone(own, once, terms, Keeping(kept_bytes=0.0), rate=rate)

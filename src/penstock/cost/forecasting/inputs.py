@@ -43,6 +43,7 @@ class Demand:
         least_window_bytes: that a window needs to stream it.
         largest_bytes: of what is fetched as one, such as a sample; 0 where that is not known.
         batch_extents: of those, that a window must hold at once.
+        handing_seconds: of an epoch, that a loop's own process takes to be given its samples, between two batches.
         once_compute_seconds: of what is read once.
         start_seconds: before the first epoch and behind the last, such as imports; 0 where nobody told.
         list_seconds: that listing takes before that; None where it was not listed for this.
@@ -70,6 +71,7 @@ class Demand:
     least_window_bytes: int = LEAST_WINDOW_BYTES
     largest_bytes: float = 0.0
     batch_extents: int = 1
+    handing_seconds: float = 0.0
     once_compute_seconds: float = 0.0
     start_seconds: float = 0.0
     list_seconds: float | None = None
@@ -96,6 +98,11 @@ class Demand:
     def beside_seconds(self) -> float:
         """What a run takes beside its epochs and what is read once."""
         return self.start_seconds + (self.list_seconds or 0.0)
+
+    @property
+    def busy_seconds(self) -> float:
+        """What an epoch takes that waits for nothing."""
+        return self.compute_seconds + self.handing_seconds
 
     @property
     def done_epochs(self) -> float:

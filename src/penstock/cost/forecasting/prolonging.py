@@ -48,7 +48,7 @@ def streamed_like(gone: Replayed, demand: Demand, keeping: Keeping, *, rate: flo
     warm, last = _stretch(gone.marks)
     rate = min(rate, _rate(demand, warm, last) or rate)
     rest = _rest(gone, demand, keeping, rate=rate)
-    late = last.seconds - max(last.work * demand.compute_seconds, last.share * demand.epoch_bytes / rate)
+    late = last.seconds - max(last.work * demand.busy_seconds, last.share * demand.epoch_bytes / rate)
     passed = _streamed(
         demand,
         math.fsum(each.seconds for each in gone.epochs) if gone.epochs else max(0.0, late),
@@ -81,7 +81,7 @@ def _rest(gone: Replayed, demand: Demand, keeping: Keeping, *, rate: float) -> S
     found = [(1, kept), (later.epochs - 1, most)]
     return _streamed(
         demand,
-        math.fsum(number * max(demand.compute_seconds, (size - there) / rate) for number, there in found),
+        math.fsum(number * max(demand.busy_seconds, (size - there) / rate) for number, there in found),
         math.fsum(number * (size - there) for number, there in found),
         math.fsum(number * (demand.epoch_requests - there * each_requests) for number, there in found),
     )
@@ -101,7 +101,7 @@ def _stretch(marks: tuple[Mark, ...]) -> tuple[Mark, Mark]:
 
 def _rate(demand: Demand, warm: Mark, last: Mark) -> float | None:
     """Return the bytes a second that it waited for; None where it computed all the time."""
-    seconds, computed = last.seconds - warm.seconds, (last.work - warm.work) * demand.compute_seconds
+    seconds, computed = last.seconds - warm.seconds, (last.work - warm.work) * demand.busy_seconds
     if not seconds or seconds <= (1 + WAITED_SHARE) * computed:
         return None
     return (last.share - warm.share) * demand.epoch_bytes / seconds

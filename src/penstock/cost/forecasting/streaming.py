@@ -134,7 +134,7 @@ def keeping_in(
     if not cut.keepable_bytes:
         return Keeping(kept_bytes=0.0)
     request = demand.request_bytes
-    read = min(rate, size / demand.compute_seconds if demand.compute_seconds else math.inf)
+    read = min(rate, size / demand.busy_seconds if demand.busy_seconds else math.inf)
     if math.isinf(read):
         return Keeping(kept_bytes=cut.keepable_bytes)
     if USUAL_IN_FLIGHT * request / rate + latency_seconds <= LONGEST_MEDIAN and latency_seconds <= LONGEST_PAUSE:
@@ -233,7 +233,7 @@ def streamed(
         (1, size - filled, kept),
         (max(0, demand.epochs - whole - 2), size - kept, kept),
     ]
-    computed, read_all = demand.compute_seconds, size / rate
+    computed, read_all = demand.busy_seconds, size / rate
     seconds, moved, due = max(computed + first, read_all) - max(computed, read_all), 0.0, demand.done_epochs
     for number, read, kept_there in epochs:
         taken = min(number, due)
@@ -248,7 +248,7 @@ def in_turns(demand: Demand, *, passes: int, rate: float, disk_rate: float = mat
     Args:
         disk_rate: bytes per second of the disk that parts are put on in their first pass, and read from in others.
     """
-    read, busy = demand.epoch_bytes / rate, max(demand.compute_seconds, demand.epoch_bytes / disk_rate)
+    read, busy = demand.epoch_bytes / rate, max(demand.busy_seconds, demand.epoch_bytes / disk_rate)
     if demand.done_share < 1:  # parts follow each other, so that what is not done is not read either
         times = demand.done_epochs / passes
         return Streamed(seconds=times * max(passes * busy, read), times=times, request_times=times)

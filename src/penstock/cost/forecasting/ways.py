@@ -180,7 +180,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     rate, limit = min(fetch_rate(demand, link, network), (disk, "the disk"))
     size = demand.epoch_bytes + demand.once_bytes
     download = size / rate
-    epoch = max(demand.compute_seconds, demand.epoch_bytes / disk)
+    epoch = max(demand.busy_seconds, demand.epoch_bytes / disk)
     scored = max(demand.once_compute_seconds, demand.once_bytes / disk)
     trained = demand.beside_seconds + demand.done_epochs * epoch + scored
     wall = download + trained

@@ -23,6 +23,7 @@ from penstock.records import ForecastRecord, Plan, read_record, write_record
 from penstock.report.forecast_beside import format_range
 from penstock.sources import RequestMeter, Tariff, find_scheme
 from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
+from penstock.steps._shared.forecasting.handing import handing_seconds
 from penstock.steps._shared.forecasting.listed_course import listed_course
 from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
 from penstock.steps._shared.forecasting.probing import probe
@@ -77,6 +78,7 @@ def forecasts(
     if args.probe:
         measured = _probed(args, data, meter)
     demand = replace(demand, again_share=measured.again_share, done_share=done_share)
+    demand = _with_handing(demand, data, measured)
     demand = replace(demand, noted=(*demand.noted, *noted))
     link = _link(args, measured, data)
     _check_network(nodes, link, prices)
@@ -125,6 +127,20 @@ def as_planned(args: ForecastOptions) -> tuple[ForecastOptions, str]:
 def holding_window(epoch_bytes: float) -> int:
     """Return the window that holds all of an epoch, in whole MiB."""
     return math.ceil(holding_bytes(epoch_bytes) / MIB) * MIB
+
+
+def _with_handing(demand: Demand, data: Data, measured: Measured) -> Demand:
+    """Return the demand with what handing its samples over takes, of objects that a loop reads."""
+    if not data.objects:
+        return demand
+    each, where = measured.handing_seconds, "as the probe measured it"
+    if each is None:
+        each, where = handing_seconds(data.sample_bytes), "as measured on this machine just now"
+    told = (
+        f"Handing samples over takes a loop's own process {each / data.sample_bytes * 1e9:.2g} s a GB, {where}, beside "
+        "what it computes; loading workers take that off it."
+    )
+    return replace(demand, handing_seconds=each * len(data.objects), noted=(*demand.noted, told))
 
 
 def _with_course(demand: Demand, data: Data, args: ForecastOptions, folder: Path) -> Demand:

@@ -52,6 +52,11 @@ class Data:
     archived: Mapping[str, ClassSize] = field(default_factory=dict)
 
     @property
+    def sample_bytes(self) -> float:
+        """Of an object that was listed, on average."""
+        return self.demand.epoch_bytes / max(1, len(self.objects))
+
+    @property
     def words(self) -> tuple[str, ...]:
         """Options of `penstock run` that name it; in capitals stands what a person must fill in."""
         task = ("--task", self.task or "TASK")

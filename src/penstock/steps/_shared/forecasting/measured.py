@@ -26,6 +26,7 @@ class Measured:
         latency: seconds from a request to the first byte of its answer.
         start_seconds: that a run took before its first epoch and behind its last one.
         again_share: of the requests, that were made once more.
+        handing_seconds: that a sample took to be handed over, where a probe measured it.
     """
 
     sample_seconds: float | None = None
@@ -35,6 +36,7 @@ class Measured:
     latency: float | None = None
     start_seconds: float = 0.0
     again_share: float = 0.0
+    handing_seconds: float | None = None
 
 
 def measured_by(path: Path | None) -> Measured:
@@ -73,7 +75,13 @@ def rate_of(record: StepRecord, where: str = "just now") -> Measured:
     waited = "" if latency is None else f", {format_seconds(latency)} to the first byte"
     read = f"{format_bytes(moved)} in {record.meters.get_requests:,} requests" if moved else "what it read"
     told = f"as a probe measured it {where}: {read}{waited}"
-    return Measured(rate=rate, told=told, latency=latency, again_share=_again(record.meters))
+    return Measured(
+        rate=rate,
+        told=told,
+        latency=latency,
+        again_share=_again(record.meters),
+        handing_seconds=record.details.get("handing_seconds"),
+    )
 
 
 def _of_run(record: RunRecord) -> Measured:

@@ -14,6 +14,7 @@ from penstock.records import StepRecord
 from penstock.sources import RequestMeter, object_of, open_source
 from penstock.steps._shared import common
 from penstock.steps._shared.forecasting.demands import Data
+from penstock.steps._shared.forecasting.handing import handing_seconds
 from penstock.window.probing import Range, Speed, probe_link, ranges_of
 
 __all__ = ["probe"]
@@ -43,6 +44,7 @@ def probe(
     ranges = _listed(data) if manifest is None else _of_manifest(manifest, plan)
     with contextlib.closing(ranges):
         speed = asyncio.run(_measure(data.source, meter, ranges, seconds=seconds, most_bytes=most_bytes))
+    handed = {"handing_seconds": handing_seconds(data.sample_bytes)} if data.objects else {}
     return StepRecord(
         step="probe",
         started_at=started_at,
@@ -54,6 +56,7 @@ def probe(
             "latency_seconds": speed.latency_seconds,
             "measured_seconds": speed.seconds,
             "read_all": float(speed.is_whole),
+            **handed,
         },
     )
 
