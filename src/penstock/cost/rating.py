@@ -11,7 +11,7 @@ from penstock.cost.price_file import PriceFile
 from penstock.cost.values import Discount, PriceRow, Rate, Tier
 from penstock.errors import ConfigError
 
-__all__ = ["ANYWHERE", "HOME", "STALE_AFTER_DAYS", "best_of", "old_told", "rate_of"]
+__all__ = ["ANYWHERE", "HOME", "STALE_AFTER_DAYS", "best_of", "elsewhere_told", "old_told", "rate_of"]
 
 ANYWHERE = "auto"
 """The one region of a seller whose prices are the same everywhere."""
@@ -68,6 +68,18 @@ def old_told(used: Iterable[Rate], today: date) -> str:
         f"Prices older than {STALE_AFTER_DAYS} days may be wrong: {told}. `penstock prices refresh` asks for most "
         "anew; a price file (--prices) gives others."
     )
+
+
+def elsewhere_told(used: Iterable[Rate]) -> list[str]:
+    """Say which prices are those of another region than was asked for, a line for each two regions."""
+    taken: dict[tuple[str, str], dict[str, None]] = {}
+    for rate in used:
+        if rate.wanted_region and rate.region not in ("", ANYWHERE, rate.wanted_region):
+            taken.setdefault((rate.wanted_region, rate.region), {})[rate.item] = None
+    return [
+        f"The list has no price for {wanted} of {', '.join(items)}: that of {region} is taken."
+        for (wanted, region), items in taken.items()
+    ]
 
 
 def _nearness(row: PriceRow, region: str | None) -> int:

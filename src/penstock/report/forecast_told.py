@@ -13,7 +13,7 @@ from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.inputs import holding_bytes
 from penstock.cost.forecasting.plan import Outlook
 from penstock.cost.forecasting.streaming import BY_LATENCY, MOST_IN_FLIGHT
-from penstock.cost.rating import old_told
+from penstock.cost.rating import elsewhere_told, old_told
 from penstock.cost.restoring import restores_told
 from penstock.cost.storage_classes import classes_told
 from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
@@ -72,9 +72,10 @@ def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> s
 
 
 def assumptions_told(found: Sequence[Forecast]) -> tuple[str, ...]:
-    """Say what was taken for granted, and which of the prices are old."""
-    old = old_told((rate for each in found for rate in each.rates), found[0].market.prices.today)
-    return (*found[0].assumptions, *([old] if old else []))
+    """Say what was taken for granted, and which of the prices are of another region, or old."""
+    rates = [rate for each in found for rate in each.rates]
+    old = old_told(rates, found[0].market.prices.today)
+    return (*found[0].assumptions, *elsewhere_told(rates), *([old] if old else []))
 
 
 def _ways_told(found: Sequence[Forecast]) -> list[str]:

@@ -345,6 +345,16 @@ def test_what_cannot_be_forecast_is_refused(wrong: dict[str, float]) -> None:
         Link(bytes_per_second=0)
 
 
+def test_prices_of_another_region_are_told() -> None:
+    stated = {"size": "20GB", "objects": 2000, "compute_hours": 1, "rate": "50MB/s", "instance_type": "g4dn.xlarge"}
+    found = penstock.forecast(**stated, price_region="eu-central-1", transfer="nat")
+    told = [line for line in forecast_text(found).splitlines() if "no price for eu-central-1" in line]
+    assert len(told) == 1
+    assert "transfer-nat" in told[0]
+    assert told[0].endswith("that of us-east-1 is taken.")
+    assert "that of us-east-1 is taken" not in forecast_text(penstock.forecast(**stated, price_region="us-east-1"))
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
