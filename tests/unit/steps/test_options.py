@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import inspect
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def readable(option: Option, text: str) -> Sequence[Any]:
         return []
 
 
+@cache
 def configs(step: str) -> st.SearchStrategy[Options]:
     options: Any = options_of(step)
     chosen = {name: values(one) for name, one in options.declared().items() if one.name != "checkpoints"}
