@@ -18,6 +18,8 @@ from penstock.dataset.regrouped import Regrouped
 from penstock.dataset.schema import dataset_schema
 from penstock.errors import CheckpointMismatch, ConfigError, DataError
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM = 61
 ROWS = 5
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from datetime import UTC
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
@@ -49,6 +50,7 @@ MOMENT = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.isoforma
 EXACT = st.decimals(allow_nan=False, allow_infinity=False, places=9)
 
 
+@cache
 def values(kind: Any, *within: Any) -> st.SearchStrategy[Any]:
     """Return a strategy of any type that a record's field may have; none holds one of its own kind."""
     plain = {Decimal: EXACT, str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none(),

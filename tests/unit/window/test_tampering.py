@@ -27,6 +27,8 @@ from penstock.window.layout import SlotState
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, serving, take, take_all
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WINDOW_BYTES = 1 << 20
 TIMEOUT_SECONDS = 3.0
 NUM_SAMPLES = 400
