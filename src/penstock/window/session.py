@@ -185,13 +185,13 @@ class FillerSession:
         """Fill slots as readers free them, for as long as the session lasts."""
         try:
             while True:
-                for freed in self._policy.move_cursor(self._cursor()):
-                    self._slots.set_state(freed, SlotState.FREE)
-                self._count_passed(self._policy.cursor)
+                self._follow_readers()
                 self._divide()
                 while self._wants_more() and (slot := self._policy.free_slot()) is not None and self._fill(slot):
                     # Its requests go out before the next pack is put together.
                     await asyncio.sleep(0)
+                    if self._bell.changed.is_set():  # who closes a stream waits for it, and a window has many slots
+                        self._follow_readers()
                 self._put_meters()
                 await self._bell.wait()
                 self._fetcher.check()
@@ -203,6 +203,12 @@ class FillerSession:
             await self._fetcher.close()
             self._reservation.close()
             self._planner.close()
+
+    def _follow_readers(self) -> None:
+        """Free the slots that all readers have passed, and count what was in them."""
+        for freed in self._policy.move_cursor(self._cursor()):
+            self._slots.set_state(freed, SlotState.FREE)
+        self._count_passed(self._policy.cursor)
 
     def _note_fetching(self, microseconds: int) -> None:
         """Count time in which requests were under way, and whether the next batch lacked something when it began."""

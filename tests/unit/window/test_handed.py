@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from penstock.manifest import ManifestReader
 from penstock.records import Meters
-from penstock.sources import read_meter_files, sum_meters
+from penstock.sources import RequestMeter, open_source, read_meter_files, sum_meters
 from penstock.window import WindowReader
 from penstock.window.control import Control
+from penstock.window.cursor import Cursor
 from penstock.window.handed import HandedOver
+from penstock.window.session import FillerSession
+from penstock.window.slots import open_control
+from penstock.window.wakeup import Bell
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, serving, take_all
 
+WINDOW_BYTES = 16 << 20
 SIZES = [1 + (number * 7919) % 3000 for number in range(120)]
 
 
@@ -104,3 +112,41 @@ def reader_bytes(reader: WindowReader, dataset: RawDataset, num_read: int) -> li
 
 def told(folder: Path) -> Meters:
     return sum_meters(read_meter_files(folder))
+
+
+def test_a_reader_is_followed_while_slots_are_filled(tmp_path: Path) -> None:
+    """Whoever closes a stream waits for that, and a large window has slots to fill for long."""
+    data = make_raw_dataset(tmp_path / "raw", sizes=[1000] * 300)
+    folder, spec = tmp_path / "window", make_spec(data, epochs=10_000)
+    folder.mkdir()
+    control = open_control(folder, WINDOW_BYTES)
+
+    async def turns_until_counted() -> list[int]:
+        """Return turns of the event loop, in each of which one slot is filled."""
+        bell, found = Bell(folder), []
+        with ManifestReader(data.manifest) as manifest:
+            session = await FillerSession.open(
+                folder,
+                spec,
+                control=control,
+                manifest=manifest,
+                source=open_source(data.info.source),
+                meter=RequestMeter(),
+                window_bytes=WINDOW_BYTES,
+                max_in_flight=4,
+                bell=bell,
+            )
+            own, running = Cursor.begin(folder, 0, spec.session, 0), asyncio.create_task(session.run())
+            for index in range(1, 6):
+                own.move(index)
+                bell.changed.set()
+                found.append(0)
+                while control.cursor < index:
+                    await asyncio.sleep(0)
+                    found[-1] += 1
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        return found
+
+    assert max(asyncio.run(turns_until_counted())) <= 3
