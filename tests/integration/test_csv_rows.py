@@ -12,8 +12,6 @@ import pytest
 
 import penstock
 
-pytestmark = pytest.mark.usefixtures("children_are_forked")
-
 
 def plain(data: bytes) -> bytes:
     return data
