@@ -24,7 +24,7 @@ _VARIABLES: Final = re.compile(
     r"|HOME|PATH|TMPDIR|XDG_.*|COLUMNS|SSL_CERT_.*|(LOCAL_)?RANK|(LOCAL_)?WORLD_SIZE"
 )
 """By what Penstock, and clients that it has, read; others are what libraries keep for themselves."""
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 
 
 def process_state() -> dict[str, Any]:
