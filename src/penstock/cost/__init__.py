@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from penstock.cost.breakeven import rate_without_stall, window_without_stall
+from penstock.cost.disks import Disk
 from penstock.cost.model import CostSetting, bill, total_meters
-from penstock.cost.prices import Disk, Prices, load_prices
+from penstock.cost.prices import Prices, load_prices
 from penstock.cost.values import Charge, Machine, Rate, charge
 
 __all__ = [

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from penstock.cost.prices import Prices
 from penstock.cost.setting import CostSetting
-from penstock.cost.values import Charge, Lifecycle, Rate, as_decimal, charge, in_money, in_units
+from penstock.cost.values import Charge, Lifecycle, Rate, as_decimal, charges_of, in_money, in_units
 from penstock.errors import ConfigError
 from penstock.records import CostLine
 
@@ -106,7 +106,7 @@ class Book:
         self, rate: Rate, what: str, quantity: Decimal | float, *, unit: str | None = None, per: int = 1
     ) -> Decimal:
         """Append lines and give their sum; ``per`` is how many of ``unit`` the price's own unit holds."""
-        charges = charge(rate, in_units(as_decimal(quantity))) if per == 1 else _divided(rate, quantity, per)
+        charges = charges_of(rate, in_units(as_decimal(quantity))) if per == 1 else _divided(rate, quantity, per)
         for each in charges:
             self._append(rate, f"{what}, {each.told}" if each.told else what, each, unit or rate.unit)
         return sum((each.usd for each in charges), Decimal(0))

@@ -9,14 +9,29 @@ from __future__ import annotations
 
 import math
 
+from penstock.cost.given import check_number
+
 __all__ = ["rate_without_stall", "window_without_stall"]
 
 
 def rate_without_stall(epoch_bytes: float, compute_seconds: float) -> float:
-    """The slowest link that never stalls an epoch which moves D bytes: B* = D / Tc, in bytes per second."""
+    """The slowest link that never stalls an epoch which moves D bytes: B* = D / Tc, in bytes per second.
+
+    Raises:
+        ConfigError: one of them is no number.
+    """
+    check_number(epoch_bytes, "epoch_bytes", most=math.inf)
+    check_number(compute_seconds, "compute_seconds", most=math.inf)
     return math.inf if compute_seconds == 0 else epoch_bytes / compute_seconds
 
 
 def window_without_stall(epoch_bytes: float, rate_bytes_per_second: float, compute_seconds: float) -> float:
-    """The least that the window must keep so that epochs after the first do not stall: W* = max(0, D - B Tc)."""
+    """The least that the window must keep so that epochs after the first do not stall: W* = max(0, D - B Tc).
+
+    Raises:
+        ConfigError: one of them is no number.
+    """
+    check_number(epoch_bytes, "epoch_bytes", most=math.inf)
+    check_number(rate_bytes_per_second, "rate_bytes_per_second", most=math.inf)
+    check_number(compute_seconds, "compute_seconds", most=math.inf)
     return max(0.0, epoch_bytes - rate_bytes_per_second * compute_seconds)

@@ -20,6 +20,7 @@ import msgspec
 
 from penstock.cost.book import Book
 from penstock.cost.carbon import assumptions_of, emissions_of
+from penstock.cost.given import check_kind
 from penstock.cost.in_vain import num_epochs, per, refetched_usd, retries_usd
 from penstock.cost.node_lines import add_nodes, hours_of, known_by_name
 from penstock.cost.node_time import STOPPED_EVALUATION, added_steps, spans_of, untold_steps
@@ -70,7 +71,13 @@ def bill(
         prices: where unit prices are from.
         setting: what cannot be measured.
         attempts: at all of its steps, beside those that its record has.
+
+    Raises:
+        ConfigError: something of it is no record, price list or setting.
     """
+    _check(run, steps, evaluation)
+    check_kind(prices, Prices, "the price list")
+    check_kind(setting, CostSetting, "the setting")
     host, asked = run.host, setting
     setting = replace(
         setting, region=setting.region or host.region, lifecycle=setting.lifecycle or host.lifecycle or "on-demand"
@@ -129,7 +136,12 @@ def _co2(book: Book, run: RunRecord) -> Emissions:
 
 
 def total_meters(run: RunRecord, *, steps: Sequence[StepRecord], evaluation: Evaluation | None) -> Meters:
-    """Add up the traffic of a run, counting nothing twice."""
+    """Add up the traffic of a run, counting nothing twice.
+
+    Raises:
+        ConfigError: something of it is no record.
+    """
+    _check(run, steps, evaluation)
     total = run.meters
     for step in added_steps(steps, evaluation=evaluation):
         if evaluation is None or step.step != STOPPED_EVALUATION:
@@ -140,6 +152,14 @@ def total_meters(run: RunRecord, *, steps: Sequence[StepRecord], evaluation: Eva
 def _whose(prices: Prices, kind: str | None, machine: str | None, host: Host) -> str:
     """Return whose a node is, and so its disks: by its type, as a name in a cluster's own books does not tell it."""
     return prices.provider_of(machine) or host.provider or prices.provider_of(kind)
+
+
+def _check(run: object, steps: Sequence[object], evaluation: object) -> None:
+    check_kind(run, RunRecord, "the run")
+    for each in steps:
+        check_kind(each, StepRecord, "a step")
+    if evaluation is not None:
+        check_kind(evaluation, Evaluation, "the evaluation")
 
 
 def _provider(seller: Seller) -> str:

@@ -7,7 +7,7 @@ a short name. ``alone: true`` leaves Penstock's own prices out. A file with one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -26,10 +26,11 @@ from penstock.cost.price_fields import (
     Field,
     read_fields,
 )
+from penstock.cost.price_rows import refuse_twice, refuse_wrong
 from penstock.cost.values import Discount, Exchange, Machine, PriceRow, Tier, tiers_of
 from penstock.errors import ConfigError, RecordError
 from penstock.records.telling import what_it_is
-from penstock.texts import counted, did_you_mean
+from penstock.texts import did_you_mean
 from penstock.yaml_files import MOST_BYTES, mapping_of, read_text
 
 if TYPE_CHECKING:
@@ -39,9 +40,6 @@ __all__ = ["PriceFile", "decode_price_file", "read_price_file"]
 
 _WANTED = "pass a price file: YAML with a section such as prices (docs/cost.md)"
 _HOURS_PER_YEAR = Decimal(8760)
-_MOST_SHOWN = 20
-"""Rows that cannot be read, beside the first."""
-
 Row = TypeVar("Row")
 
 
@@ -120,8 +118,8 @@ def decode_price_file(root: yaml.MappingNode | None, name: str, *, is_own: bool)
         exchange=reading.each(root, "exchange", reading.exchange),
         is_alone=bool(defaults.get("alone")),
     )
-    _refuse_wrong(reading.problems)
-    _refuse_twice(found.prices)
+    refuse_wrong(reading.problems)
+    refuse_twice(found.prices)
     return found
 
 
@@ -280,30 +278,3 @@ class _Reading:
             source=self.source(given),
             place=self.place(node),
         )
-
-
-def _refuse_wrong(problems: Sequence[ConfigError]) -> None:
-    """Raise the first problem, which names the others; nothing where there are none."""
-    if not problems:
-        return
-    first, *others = problems
-    if not others:
-        raise first
-    shown = "; ".join(each.what for each in others[:_MOST_SHOWN])
-    more = f"; {len(others) - _MOST_SHOWN} more" if len(others) > _MOST_SHOWN else ""
-    told = f"{first.what}, and {counted(len(others), 'other row')} cannot be read ({shown}{more})"
-    raise ConfigError(told, fix=first.fix, about=first.about)
-
-
-def _refuse_twice(rows: Sequence[PriceRow]) -> None:
-    seen: dict[tuple[object, ...], PriceRow] = {}
-    for row in rows:
-        key = (row.item, row.unit, row.provider, row.region, row.to_region, row.lifecycle, row.as_of)
-        if key in seen:
-            as_of = f"each as of {row.as_of}" if row.as_of else "none of them dated"
-            raise ConfigError(
-                f"{row.place}: there are 2 prices of {row.item} per {row.unit} in {row.region or 'any region'}, "
-                f"{as_of}; the other one is at {seen[key].place}",
-                fix="keep the right one",
-            )
-        seen[key] = row

@@ -15,17 +15,18 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from penstock.cost.disks import DISKS, INCLUDED, Disk
+from penstock.cost.given import check_day, check_one_of, check_text, check_texts
 from penstock.cost.price_file import PriceFile, decode_price_file, read_price_file
 from penstock.cost.rating import best_of, rate_of
 from penstock.cost.unpriced import no_item, not_between
-from penstock.cost.values import Lifecycle, Machine, PriceRow, Rate
+from penstock.cost.values import UNITS, Lifecycle, Machine, PriceRow, Rate
 from penstock.errors import ConfigError
 from penstock.options.paths import PREFIXES, check_path, legs_of
+from penstock.urls import local_path
 
-__all__ = ["Disk", "Prices", "load_prices", "node_key"]
+__all__ = ["Prices", "load_prices", "node_key"]
 
-DISKS = {"aws": "gp3", "gcp": "pd-balanced", "azure": "premium-ssd-v2"}
-"""What a provider's nodes have for a disk, where nothing else is said."""
 _CLASSES = {
     "gcs": {"get": "class-b", "list": "class-a", "put": "class-a"},
     "r2": {"get": "class-b", "list": "class-a", "put": "class-a"},
@@ -35,27 +36,6 @@ _CLASSES = {
 _USUAL_CLASS = {"azure": "hot"}
 """Storage class of objects that nothing is said of, where it is not called standard."""
 _PACKAGED = "prices.yaml"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Disk:
-    """A block volume's prices.
-
-    Attributes:
-        storage: per GiB-month.
-        iops: per IOPS-month above ``included_iops``; None where they are not sold apart.
-        throughput: per MiB/s-month above ``included_mib_s``; None where it is not sold apart.
-    """
-
-    storage: Rate
-    iops: Rate | None
-    throughput: Rate | None
-    included_iops: int
-    included_mib_s: int
-
-
-_INCLUDED = {"gp3": (3000, 125), "premium-ssd-v2": (3000, 125)}
-"""IOPS, and MiB/s, that come with a volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +117,8 @@ class Prices:
         Raises:
             ConfigError: the list does not have it by that unit.
         """
+        check_text(item, "item")
+        check_one_of(unit, "unit", UNITS)
         if unit == "hour":
             return self.node(item, region=region, lifecycle=lifecycle)
         rows = [row for row in self._sold(item, unit, lifecycle) if not row.to_region]
@@ -153,6 +135,7 @@ class Prices:
         Raises:
             ConfigError: the list has neither. What leaves another region costs is never taken for it.
         """
+        check_texts(item=item, to_region=to_region)
         rows = self._sold(item, unit, "on-demand")
         if not rows:
             raise self._no_item(item, unit)
@@ -173,6 +156,7 @@ class Prices:
         Raises:
             ConfigError: there is none.
         """
+        check_texts(store=store, kind=kind)
         name = _CLASSES.get(store, {}).get(kind, kind)
         return self.find(f"{_class_of(store, storage_class)}-{name}", unit="1000 requests", region=region)
 
@@ -182,6 +166,7 @@ class Prices:
         Raises:
             ConfigError: there is no price of it; where reading is free, there is one of 0.
         """
+        check_texts(store=store, storage_class=storage_class)
         return self.find(f"{_class_of(store, storage_class)}-retrieval", unit="GiB", region=region)
 
     def storage(self, store: str, *, storage_class: str = "standard", region: str | None = None) -> Rate:
@@ -190,6 +175,7 @@ class Prices:
         Raises:
             ConfigError: there is no price of it.
         """
+        check_texts(store=store, storage_class=storage_class)
         name = _USUAL_CLASS.get(store, "standard") if storage_class == "standard" else storage_class
         return self.find(f"{store}-{name}", unit="GiB-month", region=region)
 
@@ -207,6 +193,7 @@ class Prices:
             ConfigError: there is no such way, or a leg has no price.
         """
         check_path(path)
+        check_texts(provider=provider, to_region=to_region)
         prefix = PREFIXES.get(provider, f"{provider}-transfer")
         return tuple(
             self.between(f"{prefix}-{leg.item}", unit=leg.unit, region=region, to_region=to_region)
@@ -225,12 +212,14 @@ class Prices:
         Raises:
             ConfigError: nothing is known of it.
         """
+        check_text(item, "item", may_lack=True)
+        check_text(provider, "provider")
         name = item or DISKS.get(provider)
         if name is None:
             raise ConfigError(
                 f"which disks {provider or 'the provider'} sells is not known", fix="name one, or give its price"
             )
-        iops, mib_s = _INCLUDED.get(name, (0, 0))
+        iops, mib_s = INCLUDED.get(name, (0, 0))
         return Disk(
             storage=self.find(name, unit="GiB-month", region=region),
             iops=self._maybe(f"{name}-iops", "IOPS-month", region),
@@ -259,22 +248,28 @@ class Prices:
         return no_item(name, "hour", self.node_items(), ", or pass --node-usd-per-hour")
 
     def _rate(self, rows: Sequence[PriceRow], region: str | None) -> Rate:
+        check_text(region, "region", may_lack=True)
         return rate_of(best_of(rows, region, self.today), self.files, self.today, region)
 
 
-def load_prices(path: Path | None = None, *, today: date | None = None) -> Prices:
+def load_prices(path: str | Path | None = None, *, today: date | None = None) -> Prices:
     """Read Penstock's price list, with somebody's own file in front of it.
 
     Args:
         path: the file; None reads Penstock's alone.
-        today: day to look at prices on.
+        today: day to look at prices on; None is today.
 
     Raises:
+        ConfigError: it is no path, or no day.
         RecordError: it is no price file; the message names the line.
     """
-    day = today or datetime.now(UTC).date()
+    day = datetime.now(UTC).date() if today is None else today
+    check_day(day, "today")
     if path is None:
         return Prices(files=(_packaged(),), today=day)
+    if not isinstance(path, Path):
+        check_text(path, "the price file")
+        path = Path(local_path(path, "the price file"))
     own = read_price_file(path)
     return Prices(files=(own,) if own.is_alone else (own, _packaged()), today=day)
 
@@ -291,6 +286,7 @@ def _packaged() -> PriceFile:
 
 def node_key(name: str) -> str:
     """Return what names of one kind of node have in common: ``Standard_NC24ads_A100_v4`` is ``NC24ads_A100_v4``."""
+    check_text(name, "a node's type")
     last = name.strip().rstrip("/").rpartition("/")[2].lower()
     return last.removeprefix("standard_").removeprefix("basic_")
 

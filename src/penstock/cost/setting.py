@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import get_args
 
+from penstock.cost.given import check_day, check_kind, check_number, check_one_of, check_text
 from penstock.cost.values import Lifecycle
 from penstock.errors import ConfigError
 from penstock.options.cost import NODE_DISK, USUAL_DISK, CostOptions, SourcePrices
@@ -55,11 +56,17 @@ class CostSetting:
     bill_idle: bool = False
 
     def __post_init__(self) -> None:
-        if self.node_usd_per_hour is not None and not 0 <= self.node_usd_per_hour < math.inf:
-            raise ConfigError(
-                f"{self.node_usd_per_hour} is no price per hour",
-                fix="pass US dollars per node and hour, like 1.006",
-            )
+        check_day(self.today, "today")
+        for name in ("instance_type", "region", "disk"):
+            check_text(getattr(self, name), name, may_lack=True)
+        check_one_of(self.source_prices, "source_prices", get_args(SourcePrices))
+        if self.lifecycle is not None:
+            check_one_of(self.lifecycle, "lifecycle", get_args(Lifecycle))
+        for name in ("node_usd_per_hour", "disk_bytes", "put_requests", "grid_gco2_per_kwh", "num_nodes"):
+            if getattr(self, name) is not None:
+                check_number(getattr(self, name), name)
+        for name in ("co2", "bill_idle"):
+            check_kind(getattr(self, name), bool, name)
         if self.num_nodes is not None and self.num_nodes < 1:
             raise ConfigError(f"{self.num_nodes} nodes cannot be billed", fix="pass 1 or more")
         check_path(self.transfer)

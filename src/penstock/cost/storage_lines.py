@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from penstock.cost.book import Book
-from penstock.cost.prices import DISKS
+from penstock.cost.disks import DISKS
 from penstock.cost.seller import Seller
 from penstock.cost.setting import NODE_DISK, USUAL_DISK
 from penstock.cost.values import in_money

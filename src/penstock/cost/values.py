@@ -11,6 +11,8 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 
+from penstock.cost.given import check_kind, check_number
+
 __all__ = [
     "UNITS",
     "Charge",
@@ -24,8 +26,10 @@ __all__ = [
     "Tier",
     "as_decimal",
     "charge",
+    "charges_of",
     "in_money",
     "in_units",
+    "paid",
     "sum_of",
     "tiers_of",
 ]
@@ -193,7 +197,11 @@ class Rate:
         return in_units(unit_usd / self.paid_share) if self.paid_share else self.list_usd
 
     def cost(self, quantity: Decimal | float) -> Decimal:
-        """Return what a quantity costs, tier by tier, from a month's first unit on."""
+        """Return what a quantity costs, tier by tier, from a month's first unit on.
+
+        Raises:
+            ConfigError: it is no quantity.
+        """
         return sum((each.usd for each in charge(self, quantity)), Decimal(0))
 
 
@@ -216,7 +224,23 @@ def charge(rate: Rate, quantity: Decimal | float, *, before: Decimal | float = 0
 
     Args:
         before: units that the month has had already.
+
+    Raises:
+        ConfigError: one of both is no quantity.
     """
+    check_kind(rate, Rate, "the rate")
+    check_number(quantity, "the quantity")
+    check_number(before, "before")
+    return charges_of(rate, quantity, before=before)
+
+
+def paid(rate: Rate, quantity: Decimal | float) -> Decimal:
+    """Return what a quantity costs that was measured or reckoned: what is too large is an ArithmeticError."""
+    return sum((each.usd for each in charges_of(rate, quantity)), Decimal(0))
+
+
+def charges_of(rate: Rate, quantity: Decimal | float, *, before: Decimal | float = 0) -> tuple[Charge, ...]:
+    """Return the charges for a quantity that was measured or reckoned."""
     start = as_decimal(before)
     end = start + as_decimal(quantity)
     ends = [tier.above for tier in rate.tiers[1:]] + [None]

@@ -52,6 +52,8 @@ def check_path(path: str) -> str:
     Raises:
         ConfigError: it is none; the message names the legs that there are.
     """
+    if not isinstance(path, str):
+        raise ConfigError(f"the way is {path!r}", fix=f"join with +: {', '.join(LEGS)}")
     legs = path.split("+")
     for leg in legs:
         if leg not in LEGS:

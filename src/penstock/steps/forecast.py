@@ -90,6 +90,8 @@ def forecast(uri: str = "", **options: Any) -> list[Forecast]:
         ConfigError: an option is not known, or cannot be used.
         PenstockError: the source, a record, or the prices cannot be read.
     """
+    if not isinstance(uri, str):
+        raise ConfigError(f"the URI is {uri!r}", fix="give a text, like s3://bucket/data")
     known = ForecastOptions.declared()
     if unknown := next((name for name in options if name not in known), None):
         meant = did_you_mean(unknown, known)

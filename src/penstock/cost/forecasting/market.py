@@ -12,7 +12,7 @@ from penstock.cost.prices import Prices
 from penstock.cost.restoring import copy_days, item_of, tier_of
 from penstock.cost.seller import PROVIDERS
 from penstock.cost.storage_classes import classes_of
-from penstock.cost.values import Rate, as_decimal, in_money
+from penstock.cost.values import Rate, as_decimal, in_money, paid
 from penstock.errors import ConfigError
 from penstock.records import ClassSize
 from penstock.sources import Tariff
@@ -63,7 +63,7 @@ class Market:
             rate = self.prices.find(item, unit=per or unit, region=self.region)
         except ConfigError:
             return Line(what=what, quantity=number, unit=unit, usd=None)
-        return Line(what=what, quantity=number, unit=unit, usd=in_money(rate.cost(number / divide)), rate=rate)
+        return Line(what=what, quantity=number, unit=unit, usd=in_money(paid(rate, number / divide)), rate=rate)
 
     def requests(self, what: str, item: str, number: float) -> Line:
         """Return a line of requests to the store."""
@@ -134,5 +134,5 @@ class Market:
         found = []
         for rate in rates:
             number = as_decimal(moved_bytes / GIB if rate.unit == "GiB" else hours)
-            found.append(Line(what=what, quantity=number, unit=rate.unit, usd=in_money(rate.cost(number)), rate=rate))
+            found.append(Line(what=what, quantity=number, unit=rate.unit, usd=in_money(paid(rate, number)), rate=rate))
         return found

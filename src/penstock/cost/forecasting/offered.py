@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from penstock.cost.disks import DISKS
 from penstock.cost.forecasting.inputs import Demand, Node, Places
 from penstock.cost.forecasting.ways import BLOCK_BYTES_PER_SECOND, FSX_LEAST_GIB, Store, Way
-from penstock.cost.prices import DISKS
 from penstock.units import GIB, format_bytes
 
 __all__ = ["ways_of", "window_store"]

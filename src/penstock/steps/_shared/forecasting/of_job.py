@@ -6,7 +6,8 @@ import math
 import sys
 from dataclasses import replace
 
-from penstock.cost.prices import DISKS, Prices, load_prices
+from penstock.cost.disks import DISKS
+from penstock.cost.prices import Prices, load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.manifest.listed import read_listed
