@@ -23,7 +23,7 @@ from penstock.cost.carbon import assumptions_of, emissions_of
 from penstock.cost.given import check_kind
 from penstock.cost.in_vain import num_epochs, per, refetched_usd, retries_usd
 from penstock.cost.node_lines import add_nodes, hours_of, known_by_name
-from penstock.cost.node_time import STOPPED_EVALUATION, added_steps, spans_of, untold_steps
+from penstock.cost.node_time import STOPPED_EVALUATION, added_steps, odd_clocks, spans_of, untold_steps
 from penstock.cost.prices import Prices
 from penstock.cost.rating import ANYWHERE, old_told
 from penstock.cost.seller import PROVIDERS, Seller
@@ -101,6 +101,8 @@ def bill(
         book.warn(
             f"The {step} step left no record of what it requested: its requests and transfer are not in the total."
         )
+    for text in odd_clocks(attempts):
+        book.warn(text)
     _explain(book, traffic, monthly_usd)
     co2 = _co2(book, run) if setting.co2 else None
     made = CostReport(
@@ -195,7 +197,7 @@ def _explain(book: Book, traffic: Meters, monthly_usd: Decimal | None) -> None:
     if setting.region is None and regions:
         book.assume(f"No region was named: prices are those of {', '.join(regions)}.")
     for rate in book.used:
-        if rate.wanted_region and rate.region not in ("", ANYWHERE, rate.wanted_region):
+        if rate.usd and rate.wanted_region and rate.region not in ("", ANYWHERE, rate.wanted_region):
             book.warn(
                 f"There is no price of {rate.item} for {rate.wanted_region}: that of {rate.region} "
                 f"({format_usd(rate.usd)} per {rate.unit}) is used."

@@ -18,6 +18,7 @@ __all__ = [
     "NodeSpan",
     "added_steps",
     "idle_seconds",
+    "odd_clocks",
     "own_steps",
     "spans_of",
     "training_nodes",
@@ -28,6 +29,8 @@ STOPPED_EVALUATION = "stopped evaluate"
 """Step of what an evaluation took that did not come to its end; the requests of one that did hold its requests too."""
 REPORT = "report"
 """Step whose requests its record tells, and whose time attempts alone: by hand it is made on any machine."""
+_LONGEST_SECONDS = 366 * 86_400.0
+"""Of an attempt that nobody wonders at."""
 _TOLD_BY_RECORDS = {"list", "prefetch", "pack", "evaluate"}
 
 
@@ -60,6 +63,18 @@ def untold_steps(
     if evaluation is not None or STOPPED_EVALUATION in told:
         told.add("evaluate")
     return sorted((own_steps(attempts) & _TOLD_BY_RECORDS) - told)
+
+
+def odd_clocks(attempts: Iterable[AttemptRecord]) -> list[str]:
+    """Say of which attempts the times cannot be: the clock of a node was set while they went on."""
+    told = []
+    for each in attempts:
+        span = f"The attempt at {each.step} from {each.started_at} to {each.ended_at}"
+        if _time(each.ended_at) < _time(each.started_at):
+            told.append(f"{span} ended before it began, by its node's clock: its time is not in the total.")
+        elif each.lasted_seconds > _LONGEST_SECONDS:
+            told.append(f"{span} took more than a year, by its node's clock: it is billed so.")
+    return told
 
 
 def training_nodes(run: RunRecord, asked: int | None) -> int:

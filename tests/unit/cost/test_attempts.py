@@ -121,6 +121,26 @@ def test_time_between_attempts_is_no_time_of_pods_side_by_side() -> None:
     assert idle_seconds([attempt("list", 0, 10), attempt("train", 5, 20), attempt("evaluate", 30, 31)]) == 10
 
 
+def test_clocks_that_were_set_are_told() -> None:
+    back, year = attempt("train", 3600, 0), attempt("train", 0, 400 * 86_400)
+    assert "ended before it began, by its node's clock: its time is not in the total" in _warned(back)
+    assert "took more than a year, by its node's clock: it is billed so" in _warned(year)
+    assert "clock" not in _warned(attempt("train", 0, 3600))
+
+
+def _warned(one: AttemptRecord) -> str:
+    return " ".join(cost_of(make_run(), one).warnings)
+
+
+def test_what_is_free_is_not_told_to_be_another_regions() -> None:
+    setting = CostSetting(
+        today=date(2026, 11, 28), source_prices="s3", region="eu-central-1", instance_type="g5.xlarge"
+    )
+    report = bill(make_run(), steps=[], evaluation=None, prices=load_prices(), setting=setting)
+    assert any(line.item == "transfer-same-region" for line in report.lines)
+    assert not [text for text in report.warnings if "same-region" in text]
+
+
 def test_a_record_of_an_older_release_is_billed_by_its_hours() -> None:
     run = make_run(wall_seconds=3600.0)
     body = msgspec.json.decode(encode_record(run))
