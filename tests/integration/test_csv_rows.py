@@ -12,6 +12,8 @@ import pytest
 
 import penstock
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 
 def plain(data: bytes) -> bytes:
     return data

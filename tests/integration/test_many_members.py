@@ -17,6 +17,8 @@ import penstock
 from penstock.dataset import mixed_helpers
 from penstock.errors import ConfigError, PenstockError
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM = 5
 """More than have processes of their own."""
 ROWS = 12

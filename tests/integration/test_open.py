@@ -16,6 +16,8 @@ import penstock
 from penstock.dataset.schema import dataset_schema
 from support.images import write_labelled
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,6 +13,8 @@ import pytest
 import penstock
 from penstock.errors import CheckpointMismatch
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 OBJECTS, OBJECT_BYTES, ROWS = 48, 20_000, 25
 PART = "160KB"
 """Eight objects."""

@@ -16,6 +16,8 @@ import penstock
 from penstock.errors import CheckpointMismatch, ConfigError, DataError, StreamMisused
 from penstock.tokens.packing import laid_out
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM = 53
 LENGTH = 16
 

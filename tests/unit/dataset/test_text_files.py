@@ -17,6 +17,8 @@ from penstock.dataset.schema import dataset_schema
 from penstock.errors import ConfigError
 from support.chats import CHATML, tokenizer
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -16,6 +16,8 @@ import yaml
 import penstock
 from support.chats import CHATML, tokenizer
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 PAGE = (Path(__file__).parents[3] / "docs" / "text.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
