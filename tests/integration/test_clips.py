@@ -16,6 +16,8 @@ from support.cli import Bucket, fails, penstock, succeed
 from support.clips import CLASSES, SETTINGS, Planted, film, write_films, write_pairs
 from support.jobs import run_until_saved
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 COUNT = 64
 TRAINING = ("--batch-size", 4, "--learning-rate", 0.003, "--threads", 1, "--window-size", "1Mi")
 

@@ -18,6 +18,8 @@ from support.cli import penstock as command
 from support.images import write_class_folders
 from support.tables import people, write_parquet
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 MODULE = """
 import numpy as np
 

@@ -16,6 +16,8 @@ from support.images import planted, write_class_folders
 from support.jobs import run_until_saved
 from support.tables import people, write_parquet
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 Run = Callable[..., int]
 
 

@@ -24,6 +24,8 @@ from support.hub_server import Hub, serve_hub
 from support.jobs import run_until_saved
 from support.media_archives import tar_of
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 ARCHIVES, EACH = 24, 10
 TRAINING = ("--batch-size", 24, "--learning-rate", 0.003, "--threads", 1, "--prefetch", "process")
 WINDOW_BYTES = 2 << 20
