@@ -61,7 +61,7 @@ def _of_wall(forecast: dict[str, Any], actual: dict[str, Any]) -> list[tuple[flo
     parts += [f"{actual['start_seconds'] - forecast['start_seconds']:,.2f} s are its start"]
     if given := actual.get("given_bytes", 0):
         handed = given / 10**9 * HANDING_SECONDS_PER_GB
-        parts += [f"some {handed:,.2f} s handing {given / _MB:,.0f} MB over, of which the forecast counts the least"]
+        parts += [f"some {handed:,.2f} s handing {given / _MB:,.0f} MB over, some of which is in the forecast"]
     why = f"of which {', '.join(parts)}"
     return [
         (computed, "s more computing in the epochs than forecast"),

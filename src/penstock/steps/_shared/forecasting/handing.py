@@ -1,8 +1,8 @@
 """What handing samples over takes in a loop's own process, as it is measured on this machine.
 
 Between two batches a sample is read out of the window's file, described, checked, given chance of its own, and copied:
-here by the same calls, for some hundredths of a second. It is the least that it takes, since nothing else uses the
-machine's memory meanwhile. What a decoder of one's own does is part of one's computing.
+here by the same calls, for some hundredths of a second. A real loop, whose caches are used by other things too, takes
+more for small samples and less for those of megabytes. What a decoder of one's own does is part of one's computing.
 """
 
 from __future__ import annotations
