@@ -53,8 +53,8 @@ def test_a_miss_is_told_by_its_largest_part_first() -> None:
     assert [each.is_right for each in (wall, num_bytes, requests)] == [False, False, False]
     assert why(told, wall) == (
         "2.80 s more of starts, of waiting for data and of scoring than forecast (of which 0.50 s are what its more "
-        "bytes take at the forecast's rate, 0.30 s are its start, some 1.40 s handing 2,000 MB over, which no forecast "
-        "counts); 0.20 s more computing in the epochs than forecast"
+        "bytes take at the forecast's rate, 0.30 s are its start, some 1.40 s handing 2,000 MB over, some of which "
+        "is in the forecast); 0.20 s more computing in the epochs than forecast"
     )
     assert why(told, num_bytes).startswith("0.40 MB of cut bodies and of listings; 0.10 MB of late answers")
     assert why(told, requests) == "18.00 made again after a fault; 2.00 made twice because they were late"

@@ -48,6 +48,8 @@ def test_refused_requests_are_made_again_and_fewer_are_in_flight_where_they_are_
     assert gauges is not None
     assert (gauges.in_flight_limit < START) == is_less
     num_asked = sum(asked.path.endswith(".bin") for asked in server.requests)
-    assert num_asked == NUM_OBJECTS + meters.retried_requests + meters.hedged_requests
+    made_once_more = num_asked - NUM_OBJECTS - meters.retried_requests
+    # The first one may be answered, and the stream closed, before the second finds a connection.
+    assert 0 <= made_once_more <= meters.hedged_requests
     # A late request that is made once more may be refused as well: then the first one is waited for.
     assert meters.retried_requests <= len(refused) <= meters.retried_requests + meters.hedged_requests

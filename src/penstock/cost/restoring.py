@@ -19,7 +19,7 @@ from penstock.records import ClassSize
 from penstock.sources import Tariff
 from penstock.units import GIB, format_usd
 
-__all__ = ["RESTORE_TIERS", "RestoreTier", "copy_days", "is_archive", "item_of", "restores_told", "tier_of"]
+__all__ = ["RestoreTier", "copy_days", "is_archive", "item_of", "restores_told", "tier_of"]
 
 _HOURS_PER_DAY, _DAYS_PER_MONTH = 24, 30
 
@@ -53,7 +53,6 @@ _TIERS: Mapping[tuple[str, str], tuple[RestoreTier, ...]] = {
     ),
 }
 """By store and class; the first is asked for where none is named. Google reads its archive at once."""
-RESTORE_TIERS = ("standard", "bulk", "expedited", "high")
 
 
 def is_archive(tariff: Tariff | None, storage_class: str) -> bool:

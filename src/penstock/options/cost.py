@@ -13,12 +13,23 @@ from penstock.options.paths import LEGS, check_path
 from penstock.options.readers import at_least_zero, dollars, optional_path, optional_text
 from penstock.options.rules import Change
 
-__all__ = ["NODE_DISK", "USUAL_DISK", "BillOptions", "Co2Options", "CostOptions", "SourcePrices", "optional_date"]
+__all__ = [
+    "NODE_DISK",
+    "RESTORE_TIERS",
+    "USUAL_DISK",
+    "BillOptions",
+    "Co2Options",
+    "CostOptions",
+    "SourcePrices",
+    "optional_date",
+]
 
 USUAL_DISK = "usual"
 """What was found of the window's disk, and where that is a volume, the one that nodes of its provider have."""
 NODE_DISK = "node"
 """The node's own disk or memory, which is not billed apart."""
+RESTORE_TIERS = ("standard", "bulk", "expedited", "high")
+"""Of all stores that have archives."""
 
 SourcePrices = Literal["auto", "s3"]
 

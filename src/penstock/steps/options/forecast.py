@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.cost.restoring import RESTORE_TIERS
 from penstock.options import Change, Options, choice, flag, option, repeated
-from penstock.options.cost import Co2Options, CostOptions
+from penstock.options.cost import RESTORE_TIERS, Co2Options, CostOptions
 from penstock.options.paths import LEGS
 from penstock.options.readers import (
     at_least_zero,
@@ -64,8 +63,8 @@ class _Data(Options, group="dataset", in_pipelines=False):
     restore: str = choice(
         choices=("", *RESTORE_TIERS),
         default="",
-        told="tier that archived objects are restored with before the run, which is priced then: of a URI (default: "
-        "they are left out), or of a --storage-class like GLACIER, DEEP_ARCHIVE or Archive (default: standard)",
+        told="tier that archived objects are restored with before the run, which is priced then: of a --storage-class "
+        "like GLACIER, DEEP_ARCHIVE or Archive, or of a URI (default: standard; those of a URI are left out)",
     )
 
 
