@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
 import multiprocessing
@@ -15,17 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import penstock
 from penstock.errors import PenstockError, StreamMisused
+from support import dropped_streams
+from support.dropped_streams import OPTIONS, children, threads
 from support.forked import run_forked
-from support.objects import to_number, write_objects
+from support.objects import write_objects
 
 NUM_OBJECTS = 24
-OPTIONS: dict[str, Any] = {"decode": to_number, "batch_size": 4, "window": "1Mi"}
 
 
 @pytest.fixture(scope="module")
@@ -41,31 +40,6 @@ def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def children() -> set[int]:
-    """Return those of Penstock's processes that this one is the parent of, wherever Penstock itself lies."""
-    own = {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):
-            own |= {int(pid) for pid in (thread / "children").read_text().split()}
-    return {pid for pid in own if any(word.partition(".")[0] == "penstock" for word in _argv(pid))}
-
-
-def _argv(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except OSError:
-        return []
-
-
-def threads() -> set[threading.Thread]:
-    """Return those of streams: sources of fsspec, which streams have in children alone, end theirs by themselves.
-
-    What the error of a test before this one refers to lives for as long as that is kept, and its threads with it.
-    """
-    found = threading.enumerate()
-    return {each for each in found if "penstock" in each.name and not each.name.startswith("penstock-fsspec")}
-
-
 def wait_for(done: Callable[[], object], seconds: float = 30) -> None:
     give_up = time.monotonic() + seconds
     while not done():
@@ -76,13 +50,13 @@ def wait_for(done: Callable[[], object], seconds: float = 30) -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_left(own_temporary: Path) -> Iterator[None]:
     gc.collect()
-    before, threads_before = children(), threads()
+    before, threads_before, workers_before = children(), threads(), {*multiprocessing.active_children()}
     yield
     gc.collect()
     assert children() <= before
     assert threads() <= threads_before
     assert list(own_temporary.glob("*penstock*")) == []
-    assert multiprocessing.active_children() == []
+    assert {*multiprocessing.active_children()} <= workers_before
 
 
 def test_a_stream_without_a_name_lives_as_long_as_its_loop(folder: Path) -> None:
@@ -95,35 +69,12 @@ def test_a_stream_without_a_name_lives_as_long_as_its_loop(folder: Path) -> None
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_nobody_refers_to_any_more_ends(folder: Path, workers: int) -> None:
-    def dropped() -> None:
-        penstock.Stream(folder, workers=workers, **OPTIONS)
-
-    def left_early() -> None:
-        stream = penstock.Stream(folder, workers=workers, **OPTIONS)
-        for _ in stream:
-            break
-
-    def iterator_alone() -> None:
-        batches = iter(penstock.Stream(folder, workers=workers, **OPTIONS))
-        next(batches)
-
-    def in_a_cycle() -> None:
-        stream = penstock.Stream(folder, workers=workers, **OPTIONS)
-        held = [stream, iter(stream)]
-        held.append(held)  # type: ignore[arg-type]
-        next(held[1])  # type: ignore[arg-type]
-
-    def after_an_error() -> None:
-        with contextlib.suppress(ZeroDivisionError):
-            for _ in penstock.Stream(folder, workers=workers, **OPTIONS):
-                raise ZeroDivisionError
-
-    before, threads_before = children(), threads()
-    for use in (dropped, left_early, iterator_alone, in_a_cycle, after_an_error):
-        use()
-        gc.collect()
-        assert children() <= before, use.__name__
-        assert threads() <= threads_before, use.__name__
+    done = run_forked((folder, workers), script=Path(dropped_streams.__file__), environment=with_tests())
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines() == [
+        f"{use} 0 0" for use in ("dropped", "left_early", "iterator_alone", "in_a_cycle", "after_an_error")
+    ]
 
 
 SCRIPT = """
@@ -158,8 +109,13 @@ if __name__ == "__main__":
 def run(folder: Path, how: str, workers: int, own_temporary: Path) -> subprocess.CompletedProcess[str]:
     script = own_temporary / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
+    return run_forked((folder, how, workers), script=script, environment=with_tests())
+
+
+def with_tests() -> dict[str, str]:
+    """Return the environment of a process that finds what supports tests."""
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    return run_forked((folder, how, workers), script=script, environment={**os.environ, "PYTHONPATH": paths})
+    return {**os.environ, "PYTHONPATH": paths}
 
 
 @pytest.mark.parametrize(("how", "workers"), [("hold", 1), ("raise", 0), ("fork", 0)])
