@@ -175,7 +175,10 @@ class ChildStep:
         self.close()
 
     def close(self) -> None:
-        """End the child and wait for it; nothing in a process that was forked from this one."""
+        """End the child and wait for it; nothing in a process that was forked from this one.
+
+        A search for garbage may call it, which any thread makes, the one that watches too: that ends behind it.
+        """
         if os.getpid() != self._owner:
             return
         with self._changed:
@@ -183,7 +186,8 @@ class ChildStep:
             self._changed.notify_all()
             child = self._child
         child.close()
-        self._watcher.join()
+        if self._watcher is not threading.current_thread():
+            self._watcher.join()
 
     def _start(self) -> Child:
         words = [*self._program.words, *self._config.to_argv()]

@@ -55,12 +55,16 @@ class Ahead(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """End the thread; nothing is made any more when this returns."""
+        """End the thread; nothing is made any more when this returns.
+
+        A search for garbage may call it, which any thread makes, this one too: then what it is at is the last.
+        """
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
         self._interrupt()
-        self._thread.join()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
 
     def _make(self) -> None:
         try:

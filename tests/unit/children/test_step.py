@@ -206,6 +206,22 @@ def test_closing_ends_a_wait_of_another_thread(start: Start) -> None:
         child.wait_begun()
 
 
+def test_the_thread_that_watches_it_may_close_it(start: Start) -> None:
+    """As a search for garbage does, which any thread may make, where nobody refers to it any more."""
+    closed: list[int] = []
+
+    class Holder:
+        def close(self) -> None:
+            child.close()
+            closed.append(child.pid)
+
+    holder = Holder()
+    child = start("os._exit(3)")
+    child.when_lost(holder.close)
+    wait_for(lambda: closed)
+    assert not is_running(closed[0])
+
+
 def test_who_waits_for_another_than_one_that_was_done_is_not_kept(start: Start) -> None:
     child = start("tell_done()")
     with pytest.raises(ProcessLost):

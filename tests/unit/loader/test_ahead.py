@@ -81,3 +81,18 @@ def test_closing_ends_a_wait_within_the_items() -> None:
     ahead.close()
     assert threading.active_count() >= 1
     assert not any(thread.name == "penstock-batches-0" for thread in threading.enumerate())
+
+
+def test_the_thread_that_makes_them_may_close_it() -> None:
+    """As a search for garbage does, which any thread may make, where nobody refers to it any more."""
+    has_begun, held = threading.Event(), list[Ahead[int]]()
+
+    def items() -> Iterator[int]:
+        has_begun.wait()
+        held[0].close()
+        yield 1
+        yield 2
+
+    held.append(Ahead(items(), depth=2, interrupt=nothing))
+    has_begun.set()
+    assert list(held[0]) == [1]
