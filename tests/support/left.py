@@ -35,12 +35,17 @@ def process_state() -> dict[str, Any]:
         "folder": os.getcwd(),  # noqa: PTH109 - Path.cwd() ten times over
         "umask": mask,
         "open files": resource.getrlimit(resource.RLIMIT_NOFILE),
-        "sys.path": [path for path in sys.path if "site-packages" not in path],
+        "sys.path": [path for path in sys.path if "site-packages" not in path and path != _of_torch()],
         "temporary folder": tempfile.gettempdir(),
         "search for cycles": gc.isenabled(),
         **{f"at {number.name}": signal.getsignal(number) for number in _SIGNALS},
         **{f"${name}": value for name, value in os.environ.items() if _VARIABLES.fullmatch(name)},
     }
+
+
+def _of_torch() -> str | None:
+    """Return the folder that torch puts into ``sys.path`` for modules that it writes, as some of its versions do."""
+    return getattr(sys.modules.get("torch.distributed.nn.jit.instantiator"), "INSTANTIATED_TEMPLATE_DIR_PATH", None)
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
