@@ -69,23 +69,29 @@ def fixture_uneven(tmp_path: Path) -> Course:
     return course_of(tmp_path / "uneven.parquet", UNEVEN)
 
 
+def terms_of(
+    window_bytes: int, *, epochs: int, compute: float = 1.0, late: float = 0.0, rate: float = RATE, **more: int
+) -> Terms:
+    """Return what a course is gone through on: a sample is a batch."""
+    return Terms(
+        window_bytes=window_bytes,
+        epochs=epochs,
+        compute_seconds=compute,
+        bytes_per_second=rate,
+        latency_seconds=late,
+        head_bytes=0.0,
+        batch_extents=1,
+        most_in_flight=512,
+        **more,
+    )
+
+
 def gone(
     course: Course, *, share: float, epochs: int = 3, compute: float = 0.5, late: float = 0.0, rate: float = RATE
 ) -> Replayed:
     """Go through a course with a window of a share of it."""
-    found = replay(
-        course,
-        Terms(
-            window_bytes=int(share * course.epoch_bytes),
-            epochs=epochs,
-            compute_seconds=compute,
-            bytes_per_second=rate,
-            latency_seconds=late,
-            head_bytes=0.0,
-            batch_extents=1,
-            most_in_flight=512,
-        ),
-    )
+    window_bytes = int(share * course.epoch_bytes)
+    found = replay(course, terms_of(window_bytes, epochs=epochs, compute=compute, late=late, rate=rate))
     assert found is not None
     return found
 
@@ -224,17 +230,8 @@ def check_part(
     course: Course, *, share: float, epochs: int, late: float, rate: float, compute: float, most: int
 ) -> None:
     """Check what is found of a run by a part of it against all of it."""
-    terms = Terms(
-        window_bytes=int(share * course.epoch_bytes),
-        epochs=epochs,
-        compute_seconds=compute,
-        bytes_per_second=rate,
-        latency_seconds=late,
-        head_bytes=0.0,
-        batch_extents=1,
-        most_in_flight=512,
-        most_requests=10 * most * epochs,
-    )
+    window_bytes, requests = int(share * course.epoch_bytes), 10 * most * epochs
+    terms = terms_of(window_bytes, epochs=epochs, compute=compute, late=late, rate=rate, most_requests=requests)
     demand = replace(
         demand_of(course, epochs),
         epoch_bytes=course.epoch_bytes,
@@ -278,18 +275,7 @@ def test_a_window_asks_a_source_far_away_for_no_more_than_it_has_room_for(even: 
 
 def test_many_samples_in_few_requests_are_a_long_run_too(even: Course) -> None:
     """As of shards that are read in order: a sample takes its time however few requests there are."""
-    terms = Terms(
-        window_bytes=5 * MB,
-        epochs=1000,
-        compute_seconds=1.0,
-        bytes_per_second=RATE,
-        latency_seconds=0.0,
-        head_bytes=0.0,
-        batch_extents=1,
-        most_in_flight=512,
-        most_samples=1000,
-    )
-    found = replay(even, terms)
+    found = replay(even, terms_of(5 * MB, epochs=1000, most_samples=1000))
     assert found is not None
     assert not found.is_whole
     assert len(found.epochs) == 1000 // len(EVEN)
